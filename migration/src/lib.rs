@@ -1,0 +1,61 @@
+//! Schema changes of Tradepost, one a file, run in the order of this list under the lock of `src/db/migrate.rs`.
+//!
+//! A file is never edited after a release. A release only expands (new tables, nullable columns, indexes); what
+//! contracts comes one release later, so that the old program and the new one can run side by side. A new change:
+//! copy the newest file, name it by date and content, add it at the end of both lists.
+
+use sea_orm_migration::MigrationTrait;
+pub use sea_orm_migration::{MigratorTrait, SchemaManager};
+
+mod columns;
+mod m20261121_000001_create_settings;
+mod m20261121_000002_create_leases;
+mod m20261121_000003_create_idempotency_keys;
+mod m20261121_000004_create_number_blocks;
+mod m20261121_000005_create_outbox_events;
+mod m20261121_000006_create_users;
+mod m20261121_000007_create_sessions;
+mod m20261121_000008_create_refresh_tokens;
+mod m20261121_000009_create_categories;
+mod m20261121_000010_create_products;
+mod m20261121_000011_create_variants;
+mod m20261121_000012_create_product_categories;
+mod m20261121_000013_create_product_images;
+mod m20261121_000014_create_warehouses;
+mod m20261121_000015_create_stock;
+mod m20261121_000016_create_stock_movements;
+mod m20261121_000017_create_orders;
+mod m20261121_000018_create_order_lines;
+mod m20261121_000019_create_order_history;
+mod m20261121_000020_create_reservations;
+
+/// All schema changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_create_settings::Migration),
+            Box::new(m20261121_000002_create_leases::Migration),
+            Box::new(m20261121_000003_create_idempotency_keys::Migration),
+            Box::new(m20261121_000004_create_number_blocks::Migration),
+            Box::new(m20261121_000005_create_outbox_events::Migration),
+            Box::new(m20261121_000006_create_users::Migration),
+            Box::new(m20261121_000007_create_sessions::Migration),
+            Box::new(m20261121_000008_create_refresh_tokens::Migration),
+            Box::new(m20261121_000009_create_categories::Migration),
+            Box::new(m20261121_000010_create_products::Migration),
+            Box::new(m20261121_000011_create_variants::Migration),
+            Box::new(m20261121_000012_create_product_categories::Migration),
+            Box::new(m20261121_000013_create_product_images::Migration),
+            Box::new(m20261121_000014_create_warehouses::Migration),
+            Box::new(m20261121_000015_create_stock::Migration),
+            Box::new(m20261121_000016_create_stock_movements::Migration),
+            Box::new(m20261121_000017_create_orders::Migration),
+            Box::new(m20261121_000018_create_order_lines::Migration),
+            Box::new(m20261121_000019_create_order_history::Migration),
+            Box::new(m20261121_000020_create_reservations::Migration),
+        ]
+    }
+}

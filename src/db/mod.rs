@@ -1,0 +1,254 @@
+//! The database: pools, `read` and `write`, retries.
+//!
+//! [`Db::write`] is the only way to a transaction. Its closure may run several times, so it does nothing but database
+//! work; events and invalidations are rows it writes. Inside it only the [`Tx`] is used: a second use of the writer
+//! would wait for itself.
+
+pub mod error;
+pub mod idempotency;
+pub mod lease;
+pub mod migrate;
+mod open;
+pub mod page;
+mod sum;
+
+use crate::config::Config;
+use crate::error::{DbCause, Fault};
+use rand::RngExt as _;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use std::fs::File;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+pub use sum::sum_i64;
+
+/// The engine behind the pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite: one writer, many readers.
+    Sqlite,
+    /// MySQL or MariaDB.
+    MySql,
+}
+
+/// Access to the database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    engine: Engine,
+    statement_timeout: Duration,
+    write_attempts: u32,
+    statements: Arc<AtomicU64>,
+    /// Held as long as the program uses the SQLite file; another server process is refused.
+    lock: Option<File>,
+}
+
+/// A connection for reading.
+#[derive(Clone, Debug)]
+pub struct Reader(DatabaseConnection);
+
+impl Deref for Reader {
+    type Target = DatabaseConnection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// An open transaction.
+#[derive(Clone, Debug)]
+pub struct Tx(Arc<DatabaseTransaction>);
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Db {
+    /// Opens the pools. SQLite's file is made when it is missing; nothing is migrated here.
+    ///
+    /// # Errors
+    /// The file is in use by another server, or the database does not answer.
+    pub async fn open(config: &Config) -> Result<Self, Fault> {
+        open::open(config).await
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.inner.engine
+    }
+
+    /// Statements sent so far, transactions' own included; for the statement budgets of the tests.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    /// Runs a read outside any transaction, within `database.statement_timeout_ms`.
+    ///
+    /// # Errors
+    /// What the closure returns, or [`Fault::Timeout`].
+    pub fn read<'a, T, E, F, Fut>(
+        &'a self,
+        name: &'static str,
+        f: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'a
+    where
+        T: Send + 'a,
+        E: From<Fault> + Send + 'a,
+        F: FnOnce(Reader) -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+    {
+        async move {
+            match tokio::time::timeout(
+                self.inner.statement_timeout,
+                f(Reader(self.inner.reader.clone())),
+            )
+            .await
+            {
+                Ok(result) => result,
+                Err(_) => Err(Fault::Timeout(name).into()),
+            }
+        }
+    }
+
+    /// Runs a transaction: IMMEDIATE on SQLite, READ COMMITTED on MySQL. On deadlock, lock timeout and busy the whole
+    /// closure runs again, up to `database.write_attempts` times with full jitter.
+    ///
+    /// # Errors
+    /// What the closure returns, [`Fault::Timeout`], or [`Fault::CommitUnknown`] when the answer of the commit was
+    /// lost: then the caller reads its row by the id it chose before, and never runs the transaction again.
+    pub fn write<'a, T, E, F, Fut>(
+        &'a self,
+        name: &'static str,
+        f: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'a
+    where
+        T: Send + 'a,
+        E: From<Fault> + DbCause + Send + 'a,
+        F: Fn(Tx) -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T, E>> + Send + 'a,
+    {
+        async move {
+            let mut attempt = 1;
+            loop {
+                let deadline = Instant::now() + self.inner.statement_timeout;
+                let tx = timeout_at(deadline, self.begin())
+                    .await
+                    .map_err(|_| Fault::Timeout(name))?;
+                let tx = Tx(Arc::new(tx.map_err(Fault::Db)?));
+                let work = f(tx.clone());
+                let result = timeout_at(deadline, work).await;
+                let result = result.unwrap_or_else(|_| Err(Fault::Timeout(name).into()));
+                let error = match self.finish(name, tx, result, deadline).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                };
+                let retry = error
+                    .db_err()
+                    .is_some_and(|error| error::kind(error) == error::Kind::Retry);
+                if !retry || attempt >= self.inner.write_attempts {
+                    return Err(error);
+                }
+                metrics::counter!("tradepost_db_retries_total", "transaction" => name).increment(1);
+                tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+        }
+    }
+
+    /// Commits what succeeded and rolls back what failed.
+    async fn finish<T, E: From<Fault>>(
+        &self,
+        name: &'static str,
+        tx: Tx,
+        result: Result<T, E>,
+        deadline: Instant,
+    ) -> Result<T, E> {
+        let Ok(tx) = Arc::try_unwrap(tx.0) else {
+            return Err(Fault::Broken(format!("{name} kept its transaction")).into());
+        };
+        match result {
+            Ok(value) => match timeout_at(deadline, tx.commit()).await {
+                Ok(Ok(())) => Ok(value),
+                Ok(Err(source)) if error::kind(&source) == error::Kind::Retry => {
+                    Err(Fault::Db(source).into())
+                }
+                Ok(Err(source)) => Err(Fault::CommitUnknown(name, source).into()),
+                Err(_) => {
+                    let source = DbErr::Custom("the commit was not answered in time".to_owned());
+                    Err(Fault::CommitUnknown(name, source).into())
+                }
+            },
+            Err(error) => {
+                // The transaction is gone either way: a failed rollback must not hide why there was one.
+                if let Ok(rolled_back) = timeout_at(deadline, tx.rollback()).await {
+                    crate::error::swallow(rolled_back, "rolling back");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where transactions begin"
+    )]
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let sqlite_transaction_mode = match self.inner.engine {
+            Engine::Sqlite => Some(SqliteTransactionMode::Immediate),
+            Engine::MySql => None,
+        };
+        self.inner
+            .writer
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode,
+                ..Default::default()
+            })
+            .await
+    }
+
+    /// Whether the database answers and every migration has run.
+    ///
+    /// # Errors
+    /// The database does not answer in time.
+    pub async fn ready(&self) -> Result<bool, Fault> {
+        self.read("db.ready", async |c| Ok(migrate::pending(&c).await? == 0))
+            .await
+    }
+
+    /// Closes the pools after their statements have ended.
+    ///
+    /// # Errors
+    /// None that matter: the process ends next.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.inner.reader.clone().close().await?;
+        self.inner.writer.clone().close().await
+    }
+}
+
+/// Full jitter: 1 ms up to 5, 10, 20 … 250 ms. Linear steps left clients with deadlocks under load.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "jitter needs no seed: nothing that is tested depends on it"
+)]
+fn backoff(attempt: u32) -> Duration {
+    let most = (5_u64 << attempt.min(6)).min(250);
+    Duration::from_millis(rand::rng().random_range(1..=most))
+}

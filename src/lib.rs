@@ -1,0 +1,14 @@
+//! Tradepost: a commerce backend in one binary.
+//!
+//! The flow of a request is `http → graphql → domain service → store → database`; events are rows of the outbox,
+//! written in the transaction that causes them and published by the relay. `docs/architecture.md` walks through one
+//! purchase.
+
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod money;
+pub mod page;
+pub mod telemetry;
+pub mod workers;

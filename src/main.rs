@@ -1,0 +1,2 @@
+//! Tradepost.
+fn main() {}

@@ -1,0 +1,123 @@
+//! Amounts: `i64` minor units of a currency with its exponent; decimals only at the edge.
+//!
+//! Exponents are those of ISO 4217 (2018 and amendments) and, for crypto assets, the scale their networks use.
+
+use rust_decimal::Decimal;
+
+/// An amount of a currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// Minor units (pence of GBP, yen of JPY).
+    pub minor: i64,
+    /// Code of the currency.
+    pub currency: String,
+}
+
+/// Why a decimal is not an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// More decimals than the currency has.
+    #[error("The currency has {0} decimals.")]
+    Precision(u32),
+    /// Too large for 64 bits of minor units.
+    #[error("The amount is too large.")]
+    TooLarge,
+    /// The program does not know the currency.
+    #[error("The currency is not known.")]
+    UnknownCurrency,
+}
+
+/// Decimals of a currency, or nothing when it is not known. 0 for JPY, 2 for GBP, 3 for KWD, 8 for BTC.
+#[must_use]
+pub fn exponent(currency: &str) -> Option<u32> {
+    Some(match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
+        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "BTC" | "ETH" => 8,
+        "AED" | "ARS" | "AUD" | "BDT" | "BGN" | "BRL" | "CAD" | "CHF" | "CNY" | "COP" | "CZK"
+        | "DKK" | "EGP" | "EUR" | "GBP" | "HKD" | "HUF" | "IDR" | "ILS" | "INR" | "KES" | "MAD"
+        | "MXN" | "MYR" | "NGN" | "NOK" | "NZD" | "PEN" | "PHP" | "PKR" | "PLN" | "QAR" | "RON"
+        | "SAR" | "SEK" | "SGD" | "THB" | "TRY" | "TWD" | "UAH" | "USD" | "UYU" | "ZAR" => 2,
+        _ => return None,
+    })
+}
+
+/// Minor units of a decimal.
+///
+/// # Errors
+/// More decimals than the currency has, a value beyond 64 bits, or an unknown currency; nothing is ever rounded.
+pub fn to_minor(amount: Decimal, currency: &str) -> Result<i64, Error> {
+    let scale = exponent(currency).ok_or(Error::UnknownCurrency)?;
+    let amount = amount.normalize();
+    if amount.scale() > scale {
+        return Err(Error::Precision(scale));
+    }
+    let factor = 10_i128.pow(scale - amount.scale());
+    amount
+        .mantissa()
+        .checked_mul(factor)
+        .and_then(|minor| i64::try_from(minor).ok())
+        .ok_or(Error::TooLarge)
+}
+
+/// The decimal of minor units, with all the decimals of its currency (`150.00`).
+#[must_use]
+pub fn to_decimal(minor: i64, currency: &str) -> Decimal {
+    Decimal::from_i128_with_scale(i128::from(minor), exponent(currency).unwrap_or(0))
+}
+
+impl Money {
+    /// An amount of minor units.
+    #[must_use]
+    pub fn new(minor: i64, currency: &str) -> Self {
+        Self {
+            minor,
+            currency: currency.to_owned(),
+        }
+    }
+
+    /// Its decimal as text, with all the decimals of the currency.
+    #[must_use]
+    pub fn amount(&self) -> String {
+        to_decimal(self.minor, &self.currency).to_string()
+    }
+}
+
+/// Quantity × unit price in minor units, or nothing when it does not fit into 64 bits.
+#[must_use]
+pub fn line_total(quantity: i64, unit_price_minor: i64) -> Option<i64> {
+    i64::try_from(i128::from(quantity) * i128::from(unit_price_minor)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_and_minor_units_are_exact_for_every_exponent() {
+        for (currency, text, minor) in [
+            ("JPY", "150", 150),
+            ("GBP", "150.00", 15_000),
+            ("KWD", "1.005", 1_005),
+            ("BTC", "0.00000001", 1),
+        ] {
+            let decimal = Decimal::from_str_exact(text).unwrap();
+            assert_eq!(to_minor(decimal, currency), Ok(minor));
+            assert_eq!(to_decimal(minor, currency).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn too_many_decimals_are_refused_and_trailing_zeros_are_not() {
+        assert_eq!(
+            to_minor(Decimal::from_str_exact("0.001").unwrap(), "GBP"),
+            Err(Error::Precision(2))
+        );
+        assert_eq!(
+            to_minor(Decimal::from_str_exact("1.5000").unwrap(), "GBP"),
+            Ok(150)
+        );
+        assert_eq!(to_minor(Decimal::MAX, "GBP"), Err(Error::TooLarge));
+    }
+}
