@@ -159,6 +159,9 @@ pub enum Fault {
     /// Anything else.
     #[error("{0}")]
     Other(String, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another request with the same idempotency key is being worked on elsewhere.
+    #[error("the idempotency key is taken")]
+    KeyTaken,
     /// The program broke one of its own rules.
     #[error("{0}")]
     Broken(String),

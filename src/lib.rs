@@ -4,10 +4,15 @@
 //! written in the transaction that causes them and published by the relay. `docs/architecture.md` walks through one
 //! purchase.
 
+pub mod app;
+pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod domain;
 pub mod error;
+pub mod events;
+pub mod graphql;
 pub mod money;
 pub mod page;
 pub mod telemetry;

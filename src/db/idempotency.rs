@@ -6,18 +6,23 @@
 
 use super::{Db, Tx, error};
 use crate::clock::Clock;
-use crate::error::{ErrorCode, Fault, Problem};
+use crate::error::{ErrorCode, Failure, Fault, Problem};
 use chrono::TimeDelta;
 use entity::platform::idempotency_key::{ActiveModel, COLUMN, Entity};
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, EntityTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Rows removed at a time by [`Idempotency::clean`].
 const CLEAN_BATCH: u64 = 500;
+/// How long a duplicate waits for the first request when that runs on another replica.
+const WAIT_FOR_OTHER_REPLICA: Duration = Duration::from_secs(5);
+/// Between two looks at such a request; the database's own lock makes most waits end before.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A key as the client sent it, with what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +128,45 @@ impl Idempotency {
         })
     }
 
+    /// Runs `effect` once for a key. The effect calls [`record`] first in its transaction and returns the id of what it
+    /// made; the answer is that id and whether an earlier request made it. Without a key the effect just runs.
+    ///
+    /// # Errors
+    /// What the effect returns, [`reused`], or [`in_progress`] when another replica has not finished after 5 seconds.
+    pub async fn once<'a, E, F, Fut>(
+        &'a self,
+        request: Option<Request>,
+        effect: F,
+    ) -> Result<(Uuid, bool), Failure<E>>
+    where
+        E: From<Problem>,
+        F: Fn(Option<Request>) -> Fut + Send + 'a,
+        Fut: Future<Output = Result<Uuid, Failure<E>>> + Send + 'a,
+    {
+        let Some(request) = request else {
+            return effect(None).await.map(|id| (id, false));
+        };
+        let deadline = tokio::time::Instant::now() + WAIT_FOR_OTHER_REPLICA;
+        loop {
+            let turn = match self.claim(&request).await? {
+                Claim::Replay(id) => return Ok((id, true)),
+                Claim::Reused => return Err(Failure::Refused(vec![reused().into()])),
+                Claim::First(turn) => turn,
+            };
+            let result = effect(Some(request.clone())).await;
+            drop(turn);
+            match result {
+                Err(Failure::Fault(Fault::KeyTaken)) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(Failure::Fault(Fault::KeyTaken)) => {
+                    return Err(Failure::Refused(vec![in_progress().into()]));
+                }
+                result => return result.map(|id| (id, false)),
+            }
+        }
+    }
+
     fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
@@ -176,25 +220,19 @@ impl Idempotency {
     }
 }
 
-/// Why a key could not be recorded.
-#[derive(Debug)]
-pub enum RecordError {
-    /// Another replica was faster: claim again.
-    Taken,
-    /// The database failed.
-    Db(DbErr),
-}
-
 /// Writes the key's row: the first statement of the effect's transaction.
 ///
 /// # Errors
-/// [`RecordError::Taken`] when another replica has the key.
+/// [`Fault::KeyTaken`] when another replica has the key, or is about to.
 pub async fn record(
     tx: &Tx,
     clock: &Clock,
-    request: &Request,
+    request: Option<&Request>,
     effect_id: Uuid,
-) -> Result<(), RecordError> {
+) -> Result<(), Fault> {
+    let Some(request) = request else {
+        return Ok(());
+    };
     let row = ActiveModel {
         id: Set(request.id.clone()),
         arguments_hash: Set(request.arguments_hash.clone()),
@@ -203,10 +241,10 @@ pub async fn record(
     };
     match Entity::insert(row).exec_without_returning(&**tx).await {
         Ok(_) => Ok(()),
-        Err(error) if matches!(error::kind(&error), error::Kind::Unique(_)) => {
-            Err(RecordError::Taken)
-        }
-        Err(error) => Err(RecordError::Db(error)),
+        Err(error) => match error::kind(&error) {
+            error::Kind::Unique(_) | error::Kind::Retry => Err(Fault::KeyTaken),
+            _ => Err(error.into()),
+        },
     }
 }
 

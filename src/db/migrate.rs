@@ -4,6 +4,8 @@ use super::{Db, Engine};
 use crate::config::Config;
 use crate::error::Fault;
 use entity::platform::setting;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, Statement};
 
@@ -32,12 +34,13 @@ pub type Status = Vec<(String, bool)>;
 /// The database fails, or the configured currency is not the one the shop was made with.
 pub async fn run(db: &Db, config: &Config, direction: Direction) -> Result<(), Fault> {
     let connection = &db.inner.writer;
-    locked(db, async || match direction {
-        Direction::Up => Migrator::up(connection, None).await,
-        Direction::Down(steps) => Migrator::down(connection, Some(steps)).await,
-        Direction::Fresh => Migrator::fresh(connection).await,
-    })
-    .await?;
+    // Boxed: the futures of the migrations nest too deep for callers to hold them by value.
+    let change: BoxFuture<'_, Result<(), DbErr>> = match direction {
+        Direction::Up => Migrator::up(connection, None).boxed(),
+        Direction::Down(steps) => Migrator::down(connection, Some(steps)).boxed(),
+        Direction::Fresh => Migrator::fresh(connection).boxed(),
+    };
+    locked(db, change).await?;
     if pending(connection).await? == 0 {
         fix_currency(connection, &config.shop.currency).await
     } else {
@@ -47,9 +50,9 @@ pub async fn run(db: &Db, config: &Config, direction: Direction) -> Result<(), F
 
 /// MySQL's named lock belongs to one connection, so it is taken in a pool of its own size of one by the statement
 /// that runs first and last. SQLite has one writer.
-async fn locked(db: &Db, change: impl AsyncFnOnce() -> Result<(), DbErr>) -> Result<(), Fault> {
+async fn locked(db: &Db, change: BoxFuture<'_, Result<(), DbErr>>) -> Result<(), Fault> {
     if db.engine() == Engine::Sqlite {
-        return Ok(change().await?);
+        return Ok(change.await?);
     }
     let backend = db.inner.writer.get_database_backend();
     let pool = db.inner.writer.get_mysql_connection_pool();
@@ -67,7 +70,7 @@ async fn locked(db: &Db, change: impl AsyncFnOnce() -> Result<(), DbErr>) -> Res
             "another replica has been migrating for too long".into(),
         ));
     }
-    let result = change().await;
+    let result = change.await;
     let release = Statement::from_string(
         backend,
         "DO RELEASE_LOCK(CONCAT('tradepost.migrate.', DATABASE()))",

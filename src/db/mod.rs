@@ -85,7 +85,8 @@ impl Db {
     /// # Errors
     /// The file is in use by another server, or the database does not answer.
     pub async fn open(config: &Config) -> Result<Self, Fault> {
-        open::open(config).await
+        // Boxed: opening a pool is a future too deep for callers to hold by value.
+        Box::pin(open::open(config)).await
     }
 
     /// Which engine it is.

@@ -1,0 +1,3 @@
+//! Users, sessions and who asks.
+
+pub mod model;

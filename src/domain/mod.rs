@@ -1,0 +1,4 @@
+//! The domains of a shop. Each folder has the same inner shape; `docs/architecture.md` explains it once.
+
+pub mod accounts;
+pub mod orders;

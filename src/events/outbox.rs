@@ -1,0 +1,69 @@
+//! Writing events: the only way anything is published.
+
+use crate::clock::Clock;
+use chrono::{DateTime, Utc};
+use entity::events::outbox_event::{ActiveModel, Entity};
+use entity::ids::EventId;
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, DbErr, EntityTrait,
+};
+use uuid::Uuid;
+
+/// Shards of the outbox: events of one aggregate are always in the same one.
+pub const SHARDS: i32 = 64;
+
+/// An event that is about to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    /// What it is about (`order`).
+    pub aggregate_type: &'static str,
+    /// Its id; the record's key.
+    pub aggregate_id: Uuid,
+    /// The aggregate's version after the change, for orders and trades.
+    pub aggregate_version: Option<i32>,
+    /// Type with its version (`tradepost.order.created.v1`).
+    pub event_type: &'static str,
+    /// Body.
+    pub payload: serde_json::Value,
+    /// When it happened.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Writes events in the transaction that causes them. After its commit, call [`super::Events::wake`].
+///
+/// # Errors
+/// The database fails.
+pub async fn insert(
+    c: &impl ConnectionTrait,
+    clock: &Clock,
+    events: Vec<NewEvent>,
+) -> Result<(), DbErr> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events.into_iter().map(|event| ActiveModel {
+        id: NotSet,
+        event_id: Set(clock.id::<EventId>()),
+        shard: Set(shard(event.aggregate_id)),
+        aggregate_type: Set(event.aggregate_type.to_owned()),
+        aggregate_id: Set(event.aggregate_id),
+        aggregate_version: Set(event.aggregate_version),
+        event_type: Set(event.event_type.to_owned()),
+        payload: Set(event.payload),
+        headers: Set(serde_json::json!({})),
+        created_at: Set(event.created_at),
+        published_at: Set(None),
+        attempts: Set(0),
+        last_error: Set(None),
+        parked_at: Set(None),
+        log_position: Set(None),
+    });
+    Entity::insert_many(rows).exec_without_returning(c).await?;
+    Ok(())
+}
+
+/// The shard of an aggregate. The low bits of a UUID of version 7 are random, so they spread evenly.
+fn shard(aggregate_id: Uuid) -> i32 {
+    i32::from(aggregate_id.as_bytes()[15]) % SHARDS
+}

@@ -1,0 +1,105 @@
+//! Who may use which root field: one table, and a guard that reads it.
+//!
+//! A root field that is not in the table is refused for everybody, and `tests/it/authorization.rs` fails for it.
+//! [`viewer`] is the only function that tells a resolver who asks.
+
+use super::error::ApiError;
+use crate::domain::accounts::model::Viewer;
+use async_graphql::{Context, Guard};
+use entity::accounts::Role;
+
+/// The least role for a root field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, and the answer is the same for everybody: it may be kept and shared.
+    Public,
+    /// Everybody, but the answer depends on who asks.
+    Guest,
+    /// Users with at least this role.
+    Least(Role),
+}
+
+use Access::{Guest, Least, Public};
+use Role::{Admin, Customer, Staff};
+
+/// Every root field with the least role that may use it, as `Query.orders`.
+pub const TABLE: &[(&str, Access)] = &[
+    ("Query.shop", Public),
+    ("Query.me", Guest),
+    ("Query.user", Least(Customer)),
+    ("Query.users", Least(Staff)),
+    ("Query.product", Guest),
+    ("Query.products", Guest),
+    ("Query.category", Guest),
+    ("Query.categories", Guest),
+    ("Query.warehouses", Least(Staff)),
+    ("Query.order", Least(Customer)),
+    ("Query.orders", Least(Customer)),
+    ("Mutation.userRegister", Guest),
+    ("Mutation.sessionCreate", Guest),
+    ("Mutation.sessionRefresh", Guest),
+    ("Mutation.sessionRevoke", Least(Customer)),
+    ("Mutation.profileUpdate", Least(Customer)),
+    ("Mutation.userSetRole", Least(Admin)),
+    ("Mutation.userSetStatus", Least(Staff)),
+    ("Mutation.categoryCreate", Least(Staff)),
+    ("Mutation.categoryUpdate", Least(Staff)),
+    ("Mutation.categoryDelete", Least(Staff)),
+    ("Mutation.productCreate", Least(Staff)),
+    ("Mutation.productUpdate", Least(Staff)),
+    ("Mutation.productDelete", Least(Staff)),
+    ("Mutation.variantCreate", Least(Staff)),
+    ("Mutation.variantUpdate", Least(Staff)),
+    ("Mutation.variantDelete", Least(Staff)),
+    ("Mutation.stockAdjust", Least(Staff)),
+    ("Mutation.orderCreate", Least(Customer)),
+    ("Mutation.orderCancel", Least(Customer)),
+    ("Mutation.orderMarkPaid", Least(Staff)),
+];
+
+/// The access that the table states for a root field. The roots share no names, which the test of the table checks.
+#[must_use]
+pub fn access(field: &str) -> Option<Access> {
+    TABLE
+        .iter()
+        .find(|(name, _)| name.split('.').nth(1) == Some(field))
+        .map(|(_, access)| *access)
+}
+
+/// Refuses a root field to those whom the table does not allow it: `#[graphql(guard = "Authorized")]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorized;
+
+impl Guard for Authorized {
+    async fn check(&self, ctx: &Context<'_>) -> async_graphql::Result<()> {
+        match access(ctx.field().name()) {
+            Some(Access::Public | Access::Guest) => Ok(()),
+            Some(Access::Least(least)) => Ok(require(ctx, least)?),
+            None => Err(ApiError::Forbidden.into()),
+        }
+    }
+}
+
+/// Who asks. Answers that use it are private to that viewer.
+#[must_use]
+pub fn viewer<'a>(ctx: &Context<'a>) -> &'a Viewer {
+    ctx.data_unchecked::<Viewer>()
+}
+
+/// Refuses viewers below a role; for fields below the root that only some may see.
+///
+/// # Errors
+/// `UNAUTHENTICATED` for guests, `FORBIDDEN` for users with a lesser role.
+pub fn require(ctx: &Context<'_>, least: Role) -> Result<(), ApiError> {
+    match viewer(ctx) {
+        Viewer::Guest => Err(ApiError::Unauthenticated),
+        Viewer::User(user) if user.role >= least => Ok(()),
+        Viewer::User(_) => Err(ApiError::Forbidden),
+    }
+}
+
+/// Whether the viewer has at least this role.
+#[must_use]
+pub fn is(ctx: &Context<'_>, least: Role) -> bool {
+    matches!(viewer(ctx), Viewer::User(user) if user.role >= least)
+}

@@ -1,0 +1,12 @@
+//! What all resolvers share, and the schema's roots.
+//!
+//! A new root field: write it in its domain's `graphql.rs`, guard it with [`authorization::Authorized`], and add it to
+//! [`authorization::TABLE`]; `tradepost schema > schema.graphql` renews the committed schema.
+
+pub mod authorization;
+pub mod connection;
+pub mod error;
+pub mod payload;
+pub mod scalars;
+pub mod schema;
+pub mod validate;

@@ -1,0 +1,97 @@
+//! The roots of the schema, its limits and its text.
+
+use super::scalars::CurrencyCode;
+use crate::app::App;
+use async_graphql::{
+    Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
+};
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// Reads.
+#[derive(Clone, Copy, Debug, Default, MergedObject)]
+pub struct Query(ShopQuery);
+
+/// Changes.
+#[derive(Clone, Copy, Debug, Default, MergedObject)]
+pub struct Mutation(ShopMutation);
+
+/// The shop as everybody sees it.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Shop {
+    /// The shop's name.
+    pub name: String,
+    /// The currency of all its prices.
+    pub currency_code: CurrencyCode,
+    /// The version of the program.
+    pub version: &'static str,
+}
+
+/// Reads about the shop itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShopQuery;
+
+#[Object]
+impl ShopQuery {
+    /// The shop: its name and its currency.
+    async fn shop(&self, ctx: &Context<'_>) -> Shop {
+        let shop = &ctx.data_unchecked::<App>().config().shop;
+        Shop {
+            name: shop.name.clone(),
+            currency_code: CurrencyCode(shop.currency.clone()),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// Placeholder of the walking skeleton.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShopMutation;
+
+#[Object]
+impl ShopMutation {
+    /// Placeholder until the domains stand.
+    async fn placeholder(&self) -> bool {
+        true
+    }
+}
+
+/// Builds the schema over an app, with the limits of its configuration.
+#[must_use]
+pub fn build(app: &App) -> Schema {
+    let limits = &app.config().limits;
+    let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_depth(limits.depth)
+        .limit_complexity(limits.complexity)
+        .limit_directives(limits.directives)
+        .limit_aliases(limits.aliases)
+        .data(app.clone())
+        .data(limits.clone());
+    let introspection = app
+        .config()
+        .http
+        .introspection
+        .is_on(!app.config().production());
+    if introspection {
+        builder.finish()
+    } else {
+        builder
+            .disable_introspection()
+            .disable_suggestions()
+            .finish()
+    }
+}
+
+/// The schema's text, as `schema.graphql` has it.
+#[must_use]
+pub fn sdl() -> String {
+    let schema = Schema::new(Query::default(), Mutation::default(), EmptySubscription);
+    schema.sdl_with_options(
+        SDLExportOptions::new()
+            .sorted_fields()
+            .include_specified_by()
+            .prefer_single_line_descriptions()
+            .use_space_ident(),
+    )
+}

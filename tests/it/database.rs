@@ -1,0 +1,71 @@
+//! The database layer on the engine of this run.
+
+use crate::support::TestApp;
+use chrono::TimeDelta;
+use entity::platform::setting;
+use sea_orm::{ActiveValue::Set, EntityTrait};
+use tradepost::db::lease::Lease;
+use tradepost::db::migrate;
+use tradepost::error::Fault;
+
+#[tokio::test]
+async fn migrations_have_run_and_running_them_again_changes_nothing() {
+    let test = TestApp::new().await;
+    migrate::run(test.app.db(), test.app.config(), migrate::Direction::Up)
+        .await
+        .unwrap();
+    let status = migrate::status(test.app.db()).await.unwrap();
+    assert!(
+        status.len() > 10 && status.iter().all(|(_, done)| *done),
+        "{status:?}"
+    );
+    assert!(test.app.db().ready().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_leaves_nothing() {
+    let test = TestApp::new().await;
+    let row = || setting::ActiveModel {
+        name: Set("a".to_owned()),
+        value: Set("1".to_owned()),
+    };
+    let result = test
+        .app
+        .db()
+        .write("test.fail", async |tx| {
+            setting::Entity::insert(row())
+                .exec_without_returning(&*tx)
+                .await?;
+            Err::<(), _>(Fault::Broken("on purpose".to_owned()))
+        })
+        .await;
+    assert!(matches!(result, Err(Fault::Broken(_))), "{result:?}");
+    let found = test.app.db().read("test.find", async |c| {
+        Ok::<_, Fault>(setting::Entity::find_by_id("a").one(&*c).await?)
+    });
+    assert_eq!(found.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_lease_has_one_holder_until_it_ends() {
+    let test = TestApp::new().await;
+    let app = &test.app;
+    let lease = |holder| {
+        Lease::new(
+            app.db().clone(),
+            app.clock().clone(),
+            "work",
+            holder,
+            TimeDelta::seconds(5),
+        )
+    };
+    let (one, two) = (lease(app.clock().id()), lease(app.clock().id()));
+    assert!(one.hold().await.unwrap());
+    assert!(!two.hold().await.unwrap());
+    assert!(one.hold().await.unwrap(), "the holder renews it");
+    app.clock().advance(TimeDelta::seconds(6));
+    assert!(two.hold().await.unwrap(), "a dead holder's lease ends");
+    assert!(!one.hold().await.unwrap());
+    two.release().await.unwrap();
+    assert!(one.hold().await.unwrap());
+}

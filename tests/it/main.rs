@@ -1,0 +1,12 @@
+//! The integration tests: one binary, one file a domain, and what holds across domains.
+//!
+//! They run on the embedded profile, and again with `TRADEPOST_TEST_PROFILE=services` on MariaDB, Redis and Kafka.
+#![recursion_limit = "256"]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod support;
+
+mod database;

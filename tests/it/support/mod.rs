@@ -1,0 +1,178 @@
+//! A test's own app on its own database.
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tradepost::app::App;
+use tradepost::clock::Clock;
+use tradepost::config::Config;
+use tradepost::db::migrate::{self, Direction};
+
+/// What the tests run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// SQLite, nothing else.
+    Embedded,
+    /// MariaDB, Redis and Kafka, as `scripts/services` starts them.
+    Services,
+}
+
+/// The profile of this run. The suite reads its own environment; the program reads only its configuration.
+pub(crate) fn profile() -> Profile {
+    match env("TRADEPOST_TEST_PROFILE").as_deref() {
+        Some("services") => Profile::Services,
+        Some("embedded") | None => Profile::Embedded,
+        Some(other) => panic!("TRADEPOST_TEST_PROFILE is {other}; it can be embedded or services"),
+    }
+}
+
+/// A variable of the test run.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the address of a service is no setting of the program"
+)]
+pub(crate) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A variable that the services profile needs.
+pub(crate) fn need(name: &str) -> String {
+    env(name).unwrap_or_else(|| {
+        panic!(
+            "the services profile needs {name}: run scripts/test, or `eval $(scripts/services env)`"
+        )
+    })
+}
+
+/// A test's own app. Its database is removed when it is dropped.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) dir: TempDir,
+    database: Option<MysqlDatabase>,
+}
+
+/// Settings that every test starts from: quick passwords, free ports, its own folder.
+pub(crate) fn settings(dir: &std::path::Path) -> Vec<(&'static str, Value)> {
+    vec![
+        ("server.env", json!("development")),
+        ("server.data_dir", json!(dir.to_str().unwrap())),
+        ("server.address", json!("127.0.0.1:0")),
+        ("http.admin_address", json!("")),
+        ("auth.bcrypt_cost", json!(4)),
+    ]
+}
+
+impl TestApp {
+    /// An app on an empty, migrated database; no worker runs.
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(changes: &[(&'static str, Value)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = settings(dir.path());
+        let database = match profile() {
+            Profile::Embedded => {
+                let template = template().await;
+                std::fs::copy(template, dir.path().join("tradepost.db")).unwrap();
+                None
+            }
+            Profile::Services => {
+                let database = MysqlDatabase::create().await;
+                settings.push(("database.url", json!(database.url)));
+                settings.push(("redis.url", json!(need("TRADEPOST_TEST_REDIS_URL"))));
+                settings.push(("redis.prefix", json!(database.name)));
+                settings.push(("kafka.brokers", json!(need("TRADEPOST_TEST_KAFKA_BROKERS"))));
+                settings.push(("events.topic_prefix", json!(database.name)));
+                settings.push((
+                    "events.order_created_topic",
+                    json!(format!("{}.order_created", database.name)),
+                ));
+                Some(database)
+            }
+        };
+        settings.extend_from_slice(changes);
+        let config = Config::with(settings).unwrap();
+        let app = App::new(config, Clock::system()).await.unwrap();
+        if profile() == Profile::Services {
+            migrate::run(app.db(), app.config(), Direction::Up)
+                .await
+                .unwrap();
+        }
+        Self { app, dir, database }
+    }
+
+    /// The address of the test's database, for a second process or a bare client.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url.clone(),
+            None => self.app.config().database_url(),
+        }
+    }
+}
+
+/// A migrated SQLite file that every test copies.
+async fn template() -> &'static PathBuf {
+    static TEMPLATE: OnceCell<(TempDir, PathBuf)> = OnceCell::const_new();
+    let (_, path) = TEMPLATE
+        .get_or_init(|| async {
+            let dir = tempfile::tempdir().unwrap();
+            let config = Config::with(settings(dir.path())).unwrap();
+            let app = App::new(config, Clock::system()).await.unwrap();
+            migrate::run(app.db(), app.config(), Direction::Up)
+                .await
+                .unwrap();
+            // Closing writes the write-ahead log into the file, so that one file is all there is to copy.
+            app.db().close().await.unwrap();
+            let path = dir.path().join("tradepost.db");
+            (dir, path)
+        })
+        .await;
+    path
+}
+
+/// A MySQL database of its own.
+struct MysqlDatabase {
+    name: String,
+    url: String,
+}
+
+impl MysqlDatabase {
+    async fn create() -> Self {
+        let server = need("TRADEPOST_TEST_MYSQL_URL");
+        let name = format!("test_{}", Clock::system().id::<uuid::Uuid>().simple());
+        mysql(&server, &format!("CREATE DATABASE {name}")).await;
+        Self {
+            url: format!("{server}/{name}"),
+            name,
+        }
+    }
+}
+
+impl Drop for MysqlDatabase {
+    fn drop(&mut self) {
+        let (server, name) = (need("TRADEPOST_TEST_MYSQL_URL"), self.name.clone());
+        // Drop cannot wait for a future, and the test's own runtime may be shutting down.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(mysql(&server, &format!("DROP DATABASE {name}")));
+        });
+        dropping.join().unwrap();
+    }
+}
+
+/// Runs one statement with a bare client.
+pub(crate) async fn mysql(url: &str, sql: &str) {
+    use sea_orm::sqlx::{Connection as _, Executor as _};
+    let mut connection = sea_orm::sqlx::MySqlConnection::connect(url).await.unwrap();
+    connection
+        .execute(sea_orm::sqlx::AssertSqlSafe(sql.to_owned()))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
