@@ -15,5 +15,6 @@ pub mod events;
 pub mod graphql;
 pub mod money;
 pub mod page;
+pub mod random;
 pub mod telemetry;
 pub mod workers;

@@ -14,7 +14,7 @@ mod sum;
 
 use crate::config::Config;
 use crate::error::{DbCause, Fault};
-use rand::RngExt as _;
+use crate::random;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
@@ -245,11 +245,6 @@ impl Db {
 }
 
 /// Full jitter: 1 ms up to 5, 10, 20 … 250 ms. Linear steps left clients with deadlocks under load.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "jitter needs no seed: nothing that is tested depends on it"
-)]
 fn backoff(attempt: u32) -> Duration {
-    let most = (5_u64 << attempt.min(6)).min(250);
-    Duration::from_millis(rand::rng().random_range(1..=most))
+    Duration::from_millis(random::between(1, (5_u64 << attempt.min(6)).min(250)))
 }
