@@ -1,7 +1,7 @@
 //! What callers of orders can do wrong.
 
 use super::model;
-use crate::error::{Details, ErrorCode, Problem, Refusal};
+use crate::error::{Details, ErrorCode, Failure, Problem, Refusal};
 use entity::ids::VariantId;
 use entity::orders::OrderStatus;
 
@@ -51,6 +51,14 @@ pub enum Error {
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self::Input(problem)
+    }
+}
+
+impl Error {
+    /// The mistakes of an input, as a use case reports them.
+    #[must_use]
+    pub fn inputs(problems: Vec<Problem>) -> Failure<Self> {
+        Failure::Refused(problems.into_iter().map(Self::Input).collect())
     }
 }
 
