@@ -229,7 +229,7 @@ impl From<crate::db::page::Error> for ApiError {
     fn from(error: crate::db::page::Error) -> Self {
         match error {
             crate::db::page::Error::Cursor(error) => error.into(),
-            crate::db::page::Error::Db(error) => Self::Fault(error.into()),
+            crate::db::page::Error::Fault(fault) => Self::Fault(fault),
         }
     }
 }
