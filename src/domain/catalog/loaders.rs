@@ -94,13 +94,19 @@ impl Loader<VariantKey> for CatalogLoader {
     type Value = variant::Model;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[VariantKey]) -> Result<HashMap<VariantKey, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[VariantKey],
+    ) -> Result<HashMap<VariantKey, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let read = self.catalog.db().read("catalog.load_variants", async |c| {
             Ok::<_, Fault>(store::variants_by_ids(&*c, &ids).await?)
         });
         let rows = read.await?;
-        Ok(rows.into_iter().map(|row| (VariantKey(row.id), row)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (VariantKey(row.id), row))
+            .collect())
     }
 }
 
@@ -108,13 +114,19 @@ impl Loader<ProductKey> for CatalogLoader {
     type Value = product::Model;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[ProductKey]) -> Result<HashMap<ProductKey, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[ProductKey],
+    ) -> Result<HashMap<ProductKey, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let read = self.catalog.db().read("catalog.load_products", async |c| {
             Ok::<_, Fault>(store::products_by_ids(&*c, &ids).await?)
         });
         let rows = read.await?;
-        Ok(rows.into_iter().map(|row| (ProductKey(row.id), row)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (ProductKey(row.id), row))
+            .collect())
     }
 }
 
@@ -122,13 +134,22 @@ impl Loader<CategoryKey> for CatalogLoader {
     type Value = category::Model;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[CategoryKey]) -> Result<HashMap<CategoryKey, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[CategoryKey],
+    ) -> Result<HashMap<CategoryKey, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self.catalog.db().read("catalog.load_categories", async |c| {
-            Ok::<_, Fault>(store::categories_by_ids(&*c, &ids).await?)
-        });
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_categories", async |c| {
+                Ok::<_, Fault>(store::categories_by_ids(&*c, &ids).await?)
+            });
         let rows = read.await?;
-        Ok(rows.into_iter().map(|row| (CategoryKey(row.id), row)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (CategoryKey(row.id), row))
+            .collect())
     }
 }
 
@@ -136,13 +157,22 @@ impl Loader<VariantsOfProduct> for CatalogLoader {
     type Value = Vec<variant::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[VariantsOfProduct]) -> Result<HashMap<VariantsOfProduct, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[VariantsOfProduct],
+    ) -> Result<HashMap<VariantsOfProduct, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self.catalog.db().read("catalog.load_variants_of_products", async |c| {
-            Ok::<_, Fault>(store::variants_by_products(&*c, &ids).await?)
-        });
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_variants_of_products", async |c| {
+                Ok::<_, Fault>(store::variants_by_products(&*c, &ids).await?)
+            });
         let rows = read.await?;
-        Ok(grouped(rows.into_iter().map(|row| (VariantsOfProduct(row.product_id), row))))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (VariantsOfProduct(row.product_id), row)),
+        ))
     }
 }
 
@@ -150,13 +180,22 @@ impl Loader<ImagesOfProduct> for CatalogLoader {
     type Value = Vec<product_image::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[ImagesOfProduct]) -> Result<HashMap<ImagesOfProduct, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[ImagesOfProduct],
+    ) -> Result<HashMap<ImagesOfProduct, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self.catalog.db().read("catalog.load_images_of_products", async |c| {
-            Ok::<_, Fault>(store::images_by_products(&*c, &ids).await?)
-        });
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_images_of_products", async |c| {
+                Ok::<_, Fault>(store::images_by_products(&*c, &ids).await?)
+            });
         let rows = read.await?;
-        Ok(grouped(rows.into_iter().map(|row| (ImagesOfProduct(row.product_id), row))))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (ImagesOfProduct(row.product_id), row)),
+        ))
     }
 }
 
@@ -164,13 +203,22 @@ impl Loader<CategoriesOfProduct> for CatalogLoader {
     type Value = Vec<category::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[CategoriesOfProduct]) -> Result<HashMap<CategoriesOfProduct, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[CategoriesOfProduct],
+    ) -> Result<HashMap<CategoriesOfProduct, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self.catalog.db().read("catalog.load_categories_of_products", async |c| {
-            Ok::<_, Fault>(store::categories_by_products(&*c, &ids).await?)
-        });
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_categories_of_products", async |c| {
+                Ok::<_, Fault>(store::categories_by_products(&*c, &ids).await?)
+            });
         let rows = read.await?;
-        Ok(grouped(rows.into_iter().map(|(product, row)| (CategoriesOfProduct(product), row))))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|(product, row)| (CategoriesOfProduct(product), row)),
+        ))
     }
 }
 
@@ -178,13 +226,21 @@ impl Loader<ChildrenOfCategory> for CatalogLoader {
     type Value = Vec<category::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[ChildrenOfCategory]) -> Result<HashMap<ChildrenOfCategory, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[ChildrenOfCategory],
+    ) -> Result<HashMap<ChildrenOfCategory, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self.catalog.db().read("catalog.load_children_of_categories", async |c| {
-            Ok::<_, Fault>(store::categories_by_parents(&*c, &ids).await?)
-        });
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_children_of_categories", async |c| {
+                Ok::<_, Fault>(store::categories_by_parents(&*c, &ids).await?)
+            });
         let rows = read.await?;
-        Ok(grouped(rows.into_iter().filter_map(|row| Some((ChildrenOfCategory(row.parent_id?), row)))))
+        Ok(grouped(rows.into_iter().filter_map(|row| {
+            Some((ChildrenOfCategory(row.parent_id?), row))
+        })))
     }
 }
 
@@ -193,12 +249,16 @@ impl Loader<ProductsOfCategory> for CatalogLoader {
     type Value = Result<Page<product::Model>, BadCursor>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[ProductsOfCategory]) -> Result<HashMap<ProductsOfCategory, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[ProductsOfCategory],
+    ) -> Result<HashMap<ProductsOfCategory, Self::Value>, Self::Error> {
         // One field of a query gives all its parents the same arguments; aliases of it are groups of their own.
         let mut groups: Vec<(&ProductsOfCategory, Vec<CategoryId>)> = Vec::new();
         for key in keys {
             let alike = |other: &ProductsOfCategory| {
-                (&other.request, &other.filter, other.order) == (&key.request, &key.filter, key.order)
+                (&other.request, &other.filter, other.order)
+                    == (&key.request, &key.filter, key.order)
             };
             match groups.iter_mut().find(|(other, _)| alike(other)) {
                 Some((_, categories)) => categories.push(key.category),
@@ -217,10 +277,16 @@ impl Loader<ProductsOfCategory> for CatalogLoader {
                 let mut found = match found.await {
                     Ok(found) => found.into_iter().map(Ok).collect(),
                     Err(db::page::Error::Cursor(bad)) => vec![Err(bad); categories.len()],
-                    Err(db::page::Error::Db(error)) => return Err(Arc::new(error.into())),
+                    Err(db::page::Error::Fault(fault)) => return Err(Arc::new(fault)),
                 };
                 for (&category, page) in categories.iter().zip(found.drain(..)) {
-                    pages.insert(ProductsOfCategory { category, ..arguments.clone() }, page);
+                    pages.insert(
+                        ProductsOfCategory {
+                            category,
+                            ..arguments.clone()
+                        },
+                        page,
+                    );
                 }
             }
         }

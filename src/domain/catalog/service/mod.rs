@@ -5,7 +5,9 @@ mod products;
 mod sellable;
 mod variants;
 
+pub use super::error::ResolveError;
 use super::error::{Error, Kind, Unique};
+pub use super::model::{SellableVariant, VariantReference};
 use super::store;
 use crate::clock::Clock;
 use crate::db::Db;

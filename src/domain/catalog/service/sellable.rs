@@ -1,9 +1,8 @@
 //! What other domains need of the catalogue.
 
-use super::Service;
+use super::{ResolveError, SellableVariant, Service, VariantReference};
 use crate::db::Tx;
-use crate::domain::catalog::error::ResolveError;
-use crate::domain::catalog::model::{SellableVariant, VariantReference, sellable_name, sku_fold};
+use crate::domain::catalog::model::{sellable_name, sku_fold};
 use crate::domain::catalog::store::{self, SellableRow};
 use crate::error::Fault;
 use entity::catalog::Availability;
@@ -96,8 +95,7 @@ impl Service {
                     VariantReference::Variant(id) => variants.get(id).copied(),
                     VariantReference::Sku(sku) => skus.get(sku_fold(sku).as_str()).copied(),
                 };
-                row.map(SellableVariant::from)
-                    .ok_or(ResolveError::NotFound)
+                row.map(SellableVariant::from).ok_or(ResolveError::NotFound)
             })
             .collect())
     }

@@ -12,8 +12,9 @@ use sea_orm::sea_query::{
     CommonTableExpression, Expr, IntoIden, Query, SelectStatement, UnionType, WithClause,
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet,     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel,
-    JoinType, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, DbErr,
+    EntityTrait, ExprTrait, IntoActiveModel, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, RelationDef,
 };
 use std::collections::HashSet;
 
@@ -123,12 +124,12 @@ async fn walk(
         .table_name(TREE.into_iden())
         .columns([ROOT.into_iden(), ID.into_iden()])
         .query(from.union(UnionType::Distinct, step).take())
-        .take();
+        .to_owned();
     let query = Query::select()
         .columns([ROOT.into_iden(), ID.into_iden()])
         .from(TREE.into_iden())
         .take();
-    let statement = query.with(WithClause::new().recursive(true).cte(tree).take());
+    let statement = query.with(WithClause::new().recursive(true).cte(tree).to_owned());
     let rows = c.query_all(&statement).await?;
     rows.iter()
         .map(|row| Ok((row.try_get("", ROOT)?, row.try_get("", ID)?)))
@@ -226,7 +227,12 @@ pub(crate) async fn category_is_used(
     c: &impl ConnectionTrait,
     id: CategoryId,
 ) -> Result<bool, DbErr> {
-    if Entity::find().filter(Column::ParentId.eq(id)).count(c).await? > 0 {
+    if Entity::find()
+        .filter(Column::ParentId.eq(id))
+        .count(c)
+        .await?
+        > 0
+    {
         return Ok(true);
     }
     let to_product: RelationDef = product_category::Entity::belongs_to(product::Entity)

@@ -10,8 +10,8 @@ use entity::catalog::{category, product_category, product_image, variant};
 use entity::ids::{CategoryId, ProductId};
 use sea_orm::sea_query::{LikeExpr, Query};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet,     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select, Set,
+    ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, DbErr,
+    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, Set,
 };
 use std::collections::HashSet;
 
@@ -92,8 +92,16 @@ fn products_select(filter: &ProductFilter, below: Option<&[CategoryId]>) -> Sele
                 .as_ref()
                 .map(|some| Column::Availability.is_in(some.iter().copied())),
         )
-        .add_option(filter.price_min_minor.map(|min| Column::PriceMinor.gte(min)))
-        .add_option(filter.price_max_minor.map(|max| Column::PriceMinor.lte(max)))
+        .add_option(
+            filter
+                .price_min_minor
+                .map(|min| Column::PriceMinor.gte(min)),
+        )
+        .add_option(
+            filter
+                .price_max_minor
+                .map(|max| Column::PriceMinor.lte(max)),
+        )
         .add_option(
             filter
                 .name_contains

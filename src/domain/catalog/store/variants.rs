@@ -238,7 +238,10 @@ pub(crate) async fn products_refresh_availability(
         Expr::exists(live)
     };
     let best = CaseStatement::new()
-        .case(has(Availability::InStock), Expr::value(Availability::InStock))
+        .case(
+            has(Availability::InStock),
+            Expr::value(Availability::InStock),
+        )
         .case(
             has(Availability::LowStock),
             Expr::value(Availability::LowStock),
