@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
+use crate::domain::catalog;
 use crate::error::Fault;
 use crate::workers::Workers;
 use chrono::TimeDelta;
@@ -24,6 +25,7 @@ struct Parts {
     db: Db,
     push: Push,
     idempotency: Idempotency,
+    catalog: catalog::service::Service,
     workers: Workers,
     /// Names this process in leases.
     process_id: Uuid,
@@ -38,6 +40,12 @@ impl App {
         let db = Db::open(&config).await?;
         let keep = TimeDelta::hours(config.limits.idempotency_hours);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), keep);
+        let catalog = catalog::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            &config.shop.currency,
+        );
         let push = Push::default();
         let process_id = clock.id();
         let workers = Workers::new();
@@ -48,6 +56,7 @@ impl App {
                 db,
                 push,
                 idempotency,
+                catalog,
                 workers,
                 process_id,
             }),
@@ -82,6 +91,12 @@ impl App {
     #[must_use]
     pub fn idempotency(&self) -> &Idempotency {
         &self.parts.idempotency
+    }
+
+    /// The catalogue.
+    #[must_use]
+    pub fn catalog(&self) -> &catalog::service::Service {
+        &self.parts.catalog
     }
 
     /// Background work.

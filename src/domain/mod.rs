@@ -1,4 +1,5 @@
 //! The domains of a shop. Each folder has the same inner shape; `docs/architecture.md` explains it once.
 
 pub mod accounts;
+pub mod catalog;
 pub mod orders;
