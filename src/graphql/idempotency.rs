@@ -24,14 +24,24 @@ pub fn key<E: From<Problem>>(
     argument: Option<String>,
     arguments: &impl Serialize,
 ) -> Result<Option<Request>, Failure<E>> {
-    let header = || ctx.data_opt::<IdempotencyHeader>().and_then(|header| header.0.clone());
-    let Some(key) = argument.or_else(header) else { return Ok(None) };
+    let header = || {
+        ctx.data_opt::<IdempotencyHeader>()
+            .and_then(|header| header.0.clone())
+    };
+    let Some(key) = argument.or_else(header) else {
+        return Ok(None);
+    };
     if !(1..=KEY_LENGTH_MAX).contains(&key.chars().count()) {
         let message = format!("A key has 1 to {KEY_LENGTH_MAX} characters.");
         let problem = Problem::new(ErrorCode::Invalid, message, &["idempotencyKey"]);
         return Err(Failure::Refused(vec![problem.into()]));
     }
-    Ok(Some(Request::new(scope.into(), operation, &key, arguments)?))
+    Ok(Some(Request::new(
+        scope.into(),
+        operation,
+        &key,
+        arguments,
+    )?))
 }
 
 /// Takes the object of an outcome, and tells the client by a header when an earlier request made it.

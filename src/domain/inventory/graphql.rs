@@ -4,8 +4,8 @@ use super::error::Error;
 use super::loaders::{InventoryLoader, StockOfVariant, WarehouseKey};
 use super::service::Adjustment;
 use crate::app::App;
+use crate::domain::catalog;
 use crate::domain::catalog::graphql::ProductVariant;
-use crate::domain::catalog::loaders::{CatalogLoader, VariantKey};
 use crate::error::{ErrorCode, Failure, Problem};
 use crate::graphql::authorization::{Authorized, require, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
@@ -112,13 +112,16 @@ pub struct Stock(stock::Model);
 impl Stock {
     /// The variant.
     async fn variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
-        variant(ctx, self.0.variant_id).await
+        catalog::graphql::variant(ctx, self.0.variant_id).await
     }
 
     /// The warehouse.
     async fn warehouse(&self, ctx: &Context<'_>) -> Result<Option<Warehouse>, ApiError> {
         let loader = ctx.data_unchecked::<DataLoader<InventoryLoader>>();
-        Ok(loader.load_one(WarehouseKey(self.0.warehouse_id)).await?.map(Warehouse::from))
+        Ok(loader
+            .load_one(WarehouseKey(self.0.warehouse_id))
+            .await?
+            .map(Warehouse::from))
     }
 
     /// Units in the warehouse.
@@ -142,19 +145,20 @@ impl Stock {
     }
 }
 
-async fn variant(ctx: &Context<'_>, variant_id: VariantId) -> Result<Option<ProductVariant>, ApiError> {
-    let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
-    Ok(loader.load_one(VariantKey(variant_id)).await?.map(ProductVariant::from))
-}
-
 /// The stock rows of a variant, for `ProductVariant.stock`.
 ///
 /// # Errors
 /// The viewer is not staff, or a fault.
-pub async fn stock_of_variant(ctx: &Context<'_>, variant_id: VariantId) -> Result<Vec<Stock>, ApiError> {
+pub async fn stock_of_variant(
+    ctx: &Context<'_>,
+    variant_id: VariantId,
+) -> Result<Vec<Stock>, ApiError> {
     require(ctx, Role::Staff)?;
     let loader = ctx.data_unchecked::<DataLoader<InventoryLoader>>();
-    let rows = loader.load_one(StockOfVariant(variant_id)).await?.unwrap_or_default();
+    let rows = loader
+        .load_one(StockOfVariant(variant_id))
+        .await?
+        .unwrap_or_default();
     Ok(rows.into_iter().map(Stock).collect())
 }
 
@@ -172,7 +176,7 @@ impl StockMovement {
 
     /// The variant.
     async fn variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
-        variant(ctx, self.0.variant_id).await
+        catalog::graphql::variant(ctx, self.0.variant_id).await
     }
 
     /// Units that came (positive) or went (negative).
@@ -218,7 +222,11 @@ impl StockAdjustInput {
     fn read(self) -> Result<Adjustment, Vec<Problem>> {
         let mut problems = validate::check(&self).err().unwrap_or_default();
         if self.delta == 0 {
-            problems.push(Problem::new(ErrorCode::OutOfRange, "The change is not 0.", &["delta"]));
+            problems.push(Problem::new(
+                ErrorCode::OutOfRange,
+                "The change is not 0.",
+                &["delta"],
+            ));
         }
         if self.reason == StockMovementReason::Sold {
             let message = "Only orders sell; choose another reason.";
@@ -261,18 +269,34 @@ pub struct InventoryQuery;
 #[Object]
 impl InventoryQuery {
     /// The warehouses, those that are emptied first in front. Requires STAFF.
-    #[graphql(guard = "Authorized", complexity = "list_cost(first, last, child_complexity)")]
+    #[graphql(
+        guard = "Authorized",
+        complexity = "list_cost(first, last, child_complexity)"
+    )]
     async fn warehouses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
         #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
         #[graphql(desc = "A page by number, from 1, with `first` items each.")] page: Option<i32>,
     ) -> Result<Option<Connection<Warehouse>>, ApiError> {
-        let request = PageArgs { first, after, last, before, page }.request(ctx)?;
-        let found = ctx.data_unchecked::<App>().inventory().warehouses_page(&request).await?;
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+            page,
+        }
+        .request(ctx)?;
+        let found = ctx
+            .data_unchecked::<App>()
+            .inventory()
+            .warehouses_page(&request)
+            .await?;
         Ok(Some(Connection::new(&request, found.map(Warehouse::from))))
     }
 }
@@ -289,17 +313,32 @@ impl InventoryMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What changes and why.")] input: StockAdjustInput,
-        #[graphql(desc = "1 to 255 characters of your choice: the same key again changes nothing more.")]
+        #[graphql(
+            desc = "1 to 255 characters of your choice: the same key again changes nothing more."
+        )]
         idempotency_key: Option<String>,
     ) -> Result<Option<StockAdjustPayload>, ApiError> {
         let user = viewer(ctx).user().ok_or(ApiError::Unauthenticated)?;
         let outcome = async {
-            let refused = |problems: Vec<Problem>| Failure::Refused(problems.into_iter().map(Error::Input).collect());
+            let refused = |problems: Vec<Problem>| {
+                Failure::Refused(problems.into_iter().map(Error::Input).collect())
+            };
             let adjustment = input.read().map_err(refused)?;
-            let key = idempotency::key(ctx, user.user_id, "stockAdjust", idempotency_key, &adjustment)?;
+            let key = idempotency::key(
+                ctx,
+                user.user_id,
+                "stockAdjust",
+                idempotency_key,
+                &adjustment,
+            )?;
             let inventory = ctx.data_unchecked::<App>().inventory();
-            let (movement, stock, replayed) = inventory.stock_adjust(Some(user.user_id), &adjustment, key).await?;
-            Ok::<_, Failure<Error>>(told(ctx, ((Stock(stock), StockMovement(movement)), replayed)))
+            let (movement, stock, replayed) = inventory
+                .stock_adjust(Some(user.user_id), &adjustment, key)
+                .await?;
+            Ok::<_, Failure<Error>>(told(
+                ctx,
+                ((Stock(stock), StockMovement(movement)), replayed),
+            ))
         };
         answer(outcome.await, &["input"])
     }

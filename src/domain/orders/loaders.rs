@@ -80,11 +80,16 @@ impl Loader<LinesOfOrder> for OrdersLoader {
     type Value = Vec<order_line::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[LinesOfOrder]) -> Result<HashMap<LinesOfOrder, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[LinesOfOrder],
+    ) -> Result<HashMap<LinesOfOrder, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = self
             .db
-            .read("orders.load_lines", async |c| Ok::<_, Fault>(store::lines_of_orders(&*c, &ids).await?))
+            .read("orders.load_lines", async |c| {
+                Ok::<_, Fault>(store::lines_of_orders(&*c, &ids).await?)
+            })
             .await?;
         Ok(grouped(keys, rows, |row| LinesOfOrder(row.order_id)))
     }
@@ -94,18 +99,27 @@ impl Loader<HistoryOfOrder> for OrdersLoader {
     type Value = Vec<order_history::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[HistoryOfOrder]) -> Result<HashMap<HistoryOfOrder, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[HistoryOfOrder],
+    ) -> Result<HashMap<HistoryOfOrder, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = self
             .db
-            .read("orders.load_history", async |c| Ok::<_, Fault>(store::history_of_orders(&*c, &ids).await?))
+            .read("orders.load_history", async |c| {
+                Ok::<_, Fault>(store::history_of_orders(&*c, &ids).await?)
+            })
             .await?;
         Ok(grouped(keys, rows, |row| HistoryOfOrder(row.order_id)))
     }
 }
 
 /// Rows by their key; a key without rows has an empty list.
-fn grouped<K: Copy + Eq + std::hash::Hash, R>(keys: &[K], rows: Vec<R>, key: impl Fn(&R) -> K) -> HashMap<K, Vec<R>> {
+fn grouped<K: Copy + Eq + std::hash::Hash, R>(
+    keys: &[K],
+    rows: Vec<R>,
+    key: impl Fn(&R) -> K,
+) -> HashMap<K, Vec<R>> {
     let mut found: HashMap<K, Vec<R>> = keys.iter().map(|key| (*key, Vec::new())).collect();
     for row in rows {
         found.entry(key(&row)).or_default().push(row);
@@ -117,10 +131,16 @@ impl Loader<OrdersBelow> for OrdersLoader {
     type Value = Page<order::Model>;
     type Error = BatchError;
 
-    async fn load(&self, keys: &[OrdersBelow]) -> Result<HashMap<OrdersBelow, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[OrdersBelow],
+    ) -> Result<HashMap<OrdersBelow, Self::Value>, Self::Error> {
         let mut lists: HashMap<(Filter, Sorting, PageRequest), Vec<&OrdersBelow>> = HashMap::new();
         for key in keys {
-            lists.entry((key.filter.clone(), key.sorting, key.request.clone())).or_default().push(key);
+            lists
+                .entry((key.filter.clone(), key.sorting, key.request.clone()))
+                .or_default()
+                .push(key);
         }
         let mut found = HashMap::with_capacity(keys.len());
         for ((filter, sorting, request), keys) in lists {
@@ -140,15 +160,24 @@ impl Loader<OrdersBelow> for OrdersLoader {
 fn below(parent: Parent, filter: &Filter) -> sea_orm::Select<order::Entity> {
     match parent {
         Parent::User(user_id) => store::orders(Scope::Own(user_id), filter),
-        Parent::Product(product_id) => {
-            store::orders(Scope::All, &Filter { product_id: Some(product_id), ..filter.clone() })
-        }
+        Parent::Product(product_id) => store::orders(
+            Scope::All,
+            &Filter {
+                product_id: Some(product_id),
+                ..filter.clone()
+            },
+        ),
     }
 }
 
 /// Gives a request its own loader.
 #[must_use]
 pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = OrdersLoader { db: app.db().clone() };
-    request.data(DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default()).delay(Duration::ZERO))
+    let loader = OrdersLoader {
+        db: app.db().clone(),
+    };
+    request.data(
+        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
+            .delay(Duration::ZERO),
+    )
 }

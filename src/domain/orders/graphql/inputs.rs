@@ -4,17 +4,18 @@ use super::super::service::{NewLine, NewOrder, Sort, Sorting};
 use super::super::store::Filter;
 use super::types::OrderStatus;
 use crate::config::Limits;
-use crate::domain::catalog::service::VariantReference;
+use crate::domain::catalog::model::VariantReference;
 use crate::error::{ErrorCode, Problem};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Decimal, Time, mutation_id, query_id};
 use crate::graphql::validate;
 use crate::money;
 use async_graphql::{Enum, ID, InputObject, OneofObject};
+use serde::Serialize;
 use validator::Validate;
 
 /// Something to buy: exactly one of productId, variantId and sku, and how many.
-#[derive(Clone, Debug, InputObject, Validate)]
+#[derive(Clone, Debug, InputObject, Serialize, Validate)]
 pub struct OrderLineInput {
     /// A product that has a single variant.
     pub product_id: Option<ID>,
@@ -60,15 +61,26 @@ impl OrderCreateInput {
             let quantity = i64::from(line.quantity);
             if quantity > limits.quantity_max {
                 let message = format!("The number must be {} or less.", limits.quantity_max);
-                problems.push(Problem::new(ErrorCode::OutOfRange, message, &["lines", &place, "quantity"]));
+                problems.push(Problem::new(
+                    ErrorCode::OutOfRange,
+                    message,
+                    &["lines", &place, "quantity"],
+                ));
             }
             match line.reference(&place) {
-                Ok(reference) => lines.push(NewLine { reference, quantity }),
+                Ok(reference) => lines.push(NewLine {
+                    reference,
+                    quantity,
+                }),
                 Err(problem) => problems.push(problem),
             }
         }
         if problems.is_empty() {
-            Ok(NewOrder { lines, client_reference: self.client_reference, note: self.note })
+            Ok(NewOrder {
+                lines,
+                client_reference: self.client_reference,
+                note: self.note,
+            })
         } else {
             Err(problems)
         }
@@ -78,8 +90,12 @@ impl OrderCreateInput {
 impl OrderLineInput {
     fn reference(&self, place: &str) -> Result<VariantReference, Problem> {
         match (&self.product_id, &self.variant_id, &self.sku) {
-            (Some(id), None, None) => mutation_id(id, &["lines", place, "productId"]).map(VariantReference::Product),
-            (None, Some(id), None) => mutation_id(id, &["lines", place, "variantId"]).map(VariantReference::Variant),
+            (Some(id), None, None) => {
+                mutation_id(id, &["lines", place, "productId"]).map(VariantReference::Product)
+            }
+            (None, Some(id), None) => {
+                mutation_id(id, &["lines", place, "variantId"]).map(VariantReference::Variant)
+            }
             (None, None, Some(sku)) => Ok(VariantReference::Sku(sku.clone())),
             _ => Err(Problem::new(
                 ErrorCode::Invalid,
@@ -158,7 +174,9 @@ impl OrderFilter {
             (None, None) => None,
             (Some(eq), None) => Some(vec![eq]),
             (None, Some(list)) => Some(list),
-            (Some(eq), Some(list)) => Some(list.into_iter().filter(|status| *status == eq).collect()),
+            (Some(eq), Some(list)) => {
+                Some(list.into_iter().filter(|status| *status == eq).collect())
+            }
         };
         let created_at = self.created_at.unwrap_or_default();
         let total = self.total.unwrap_or_default();
@@ -169,7 +187,8 @@ impl OrderFilter {
                 .map_err(|error| ApiError::BadUserInput(error.to_string()))
         };
         Ok(Filter {
-            statuses: statuses.map(|list: Vec<OrderStatus>| list.into_iter().map(Into::into).collect()),
+            statuses: statuses
+                .map(|list: Vec<OrderStatus>| list.into_iter().map(Into::into).collect()),
             user_id: self.user_id.as_ref().map(query_id).transpose()?,
             product_id: self.product_id.as_ref().map(query_id).transpose()?,
             number: self.number,
@@ -206,6 +225,9 @@ impl From<OrderOrder> for Sorting {
             OrderOrderField::CreatedAt => Sort::CreatedAt,
             OrderOrderField::Total => Sort::Total,
         };
-        Self { sort, descending: order.direction.is_descending() }
+        Self {
+            sort,
+            descending: order.direction.is_descending(),
+        }
     }
 }

@@ -51,7 +51,9 @@ impl OrdersMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to buy.")] input: OrderCreateInput,
-        #[graphql(desc = "1 to 255 characters of your choice: the same key again makes no second order.")]
+        #[graphql(
+            desc = "1 to 255 characters of your choice: the same key again makes no second order."
+        )]
         idempotency_key: Option<String>,
     ) -> Result<Option<OrderCreatePayload>, ApiError> {
         let (user_id, _) = scope(ctx)?;
@@ -72,7 +74,9 @@ impl OrdersMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The order.")] id: ID,
         #[graphql(desc = "Why, up to 200 characters.")] reason: Option<String>,
-        #[graphql(desc = "1 to 255 characters of your choice: the same key again answers the same.")]
+        #[graphql(
+            desc = "1 to 255 characters of your choice: the same key again answers the same."
+        )]
         idempotency_key: Option<String>,
     ) -> Result<Option<OrderCancelPayload>, ApiError> {
         let (user_id, scope) = scope(ctx)?;
@@ -81,8 +85,16 @@ impl OrdersMutation {
             let input = OrderCancelInput { reason };
             validate::check(&input).map_err(Error::inputs)?;
             let id: OrderId = mutation_id(&id, &["id"]).map_err(Error::Input)?;
-            let key = idempotency::key(ctx, user_id, "orderCancel", idempotency_key, &(id, &input.reason))?;
-            app.orders().order_cancel(scope, user_id, id, input.reason.as_deref(), key).await
+            let key = idempotency::key(
+                ctx,
+                user_id,
+                "orderCancel",
+                idempotency_key,
+                &(id, &input.reason),
+            )?;
+            app.orders()
+                .order_cancel(scope, user_id, id, input.reason.as_deref(), key)
+                .await
         };
         answer(outcome.await.map(|done| told(ctx, done).into()), &[])
     }
@@ -93,7 +105,9 @@ impl OrdersMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The order.")] id: ID,
-        #[graphql(desc = "1 to 255 characters of your choice: the same key again answers the same.")]
+        #[graphql(
+            desc = "1 to 255 characters of your choice: the same key again answers the same."
+        )]
         idempotency_key: Option<String>,
     ) -> Result<Option<OrderMarkPaidPayload>, ApiError> {
         let (user_id, _) = scope(ctx)?;

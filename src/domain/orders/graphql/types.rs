@@ -1,15 +1,12 @@
 //! The types of orders.
 
 use super::super::loaders::{HistoryOfOrder, LinesOfOrder, OrdersLoader};
-use crate::domain::accounts::graphql::User;
-use crate::domain::accounts::loaders::{AccountsLoader, UserKey};
+use crate::domain::catalog;
 use crate::domain::catalog::graphql::{Product, ProductVariant};
-use crate::domain::catalog::loaders::{CatalogLoader, ProductKey, VariantKey};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id, int};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::ids::UserId;
 use entity::orders::{order, order_history, order_line};
 
 /// Where an order stands. New values may be added.
@@ -113,9 +110,15 @@ impl Order {
     #[graphql(complexity = "5 * child_complexity")]
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, ApiError> {
         let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
-        let rows = loader.load_one(LinesOfOrder(self.0.id)).await?.unwrap_or_default();
+        let rows = loader
+            .load_one(LinesOfOrder(self.0.id))
+            .await?
+            .unwrap_or_default();
         let currency = self.0.currency.as_str();
-        Ok(rows.into_iter().map(|row| OrderLine::new(row, currency)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| OrderLine::new(row, currency))
+            .collect())
     }
 
     /// What it costs.
@@ -124,11 +127,6 @@ impl Order {
             subtotal: Money::new(self.0.subtotal_minor, &self.0.currency),
             total: Money::new(self.0.total_minor, &self.0.currency),
         }
-    }
-
-    /// Who ordered; nobody for imported orders.
-    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        user_by_id(ctx, self.0.user_id).await
     }
 
     /// Your own name for the order, as it was given when it was made.
@@ -155,7 +153,10 @@ impl Order {
     #[graphql(complexity = "5 * child_complexity")]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<OrderHistoryEntry>, ApiError> {
         let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
-        let rows = loader.load_one(HistoryOfOrder(self.0.id)).await?.unwrap_or_default();
+        let rows = loader
+            .load_one(HistoryOfOrder(self.0.id))
+            .await?
+            .unwrap_or_default();
         Ok(rows.into_iter().map(OrderHistoryEntry).collect())
     }
 
@@ -183,12 +184,6 @@ impl Order {
     async fn cancelled_at(&self) -> Option<Time> {
         self.0.cancelled_at.map(Time::from)
     }
-}
-
-async fn user_by_id(ctx: &Context<'_>, user_id: Option<UserId>) -> Result<Option<User>, ApiError> {
-    let Some(user_id) = user_id else { return Ok(None) };
-    let loader = ctx.data_unchecked::<DataLoader<AccountsLoader>>();
-    Ok(loader.load_one(UserKey(user_id)).await?.map(User::from))
 }
 
 /// A line of an order: a copy of what was sold, which later changes of the catalogue do not touch.
@@ -229,14 +224,12 @@ impl OrderLine {
 impl OrderLine {
     /// The product as it is now; nothing when it is no longer for sale and you are not staff.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
-        Ok(loader.load_one(ProductKey(self.row.product_id)).await?.map(Product::from))
+        catalog::graphql::product(ctx, self.row.product_id).await
     }
 
     /// The variant as it is now; nothing when it is no longer for sale and you are not staff.
     async fn variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
-        Ok(loader.load_one(VariantKey(self.row.variant_id)).await?.map(ProductVariant::from))
+        catalog::graphql::variant(ctx, self.row.variant_id).await
     }
 }
 
@@ -260,11 +253,6 @@ impl OrderHistoryEntry {
     /// The state after.
     async fn to_status(&self) -> OrderStatus {
         self.0.to_status.into()
-    }
-
-    /// Who did it, if a person did.
-    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
-        user_by_id(ctx, self.0.actor_id).await
     }
 
     /// Why, if it was said.
