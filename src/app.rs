@@ -5,8 +5,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::catalog;
+use crate::domain::{catalog, inventory, orders};
 use crate::error::Fault;
+use crate::events::Events;
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ struct Parts {
     push: Push,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
+    inventory: inventory::service::Service,
+    orders: orders::service::Service,
+    events: Events,
     workers: Workers,
     /// Names this process in leases.
     process_id: Uuid,
@@ -46,7 +50,24 @@ impl App {
             idempotency.clone(),
             &config.shop.currency,
         );
+        let inventory = inventory::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            config.shop.low_stock_threshold,
+        );
         let push = Push::default();
+        let events = Events::new(push.clone());
+        let orders = orders::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            inventory.clone(),
+            events.clone(),
+            config.shop.clone(),
+        );
         let process_id = clock.id();
         let workers = Workers::new();
         Ok(Self {
@@ -57,6 +78,9 @@ impl App {
                 push,
                 idempotency,
                 catalog,
+                inventory,
+                orders,
+                events,
                 workers,
                 process_id,
             }),
@@ -97,6 +121,24 @@ impl App {
     #[must_use]
     pub fn catalog(&self) -> &catalog::service::Service {
         &self.parts.catalog
+    }
+
+    /// The inventory.
+    #[must_use]
+    pub fn inventory(&self) -> &inventory::service::Service {
+        &self.parts.inventory
+    }
+
+    /// Orders.
+    #[must_use]
+    pub fn orders(&self) -> &orders::service::Service {
+        &self.parts.orders
+    }
+
+    /// Events.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.parts.events
     }
 
     /// Background work.

@@ -149,10 +149,18 @@ pub struct InvalidTransitionError {
     pub allowed: Vec<OrderStatus>,
 }
 
+/// Arguments that stand beside `input`.
+const BESIDE_INPUT: &[&str] = &["id", "idempotencyKey"];
+
 impl UserError {
-    /// A problem whose path is put below `prefix`.
+    /// A problem whose path is put below `prefix`, unless it names an argument that stands beside the input.
     #[must_use]
     pub fn new(problem: Problem, prefix: &[&str]) -> Self {
+        let beside = problem
+            .path
+            .first()
+            .is_some_and(|name| BESIDE_INPUT.contains(&name.as_str()));
+        let prefix = if beside { &[] } else { prefix };
         let path: Vec<String> = prefix
             .iter()
             .map(|&part| part.to_owned())

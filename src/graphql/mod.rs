@@ -6,7 +6,9 @@
 pub mod authorization;
 pub mod connection;
 pub mod error;
+pub mod idempotency;
 pub mod payload;
+pub mod request;
 pub mod scalars;
 pub mod schema;
 pub mod validate;

@@ -2,6 +2,8 @@
 
 use super::scalars::CurrencyCode;
 use crate::app::App;
+use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
+use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
 };
@@ -11,11 +13,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Query(ShopQuery);
+pub struct Query(ShopQuery, InventoryQuery, OrdersQuery);
 
 /// Changes.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Mutation(ShopMutation);
+pub struct Mutation(ShopMutation, InventoryMutation, OrdersMutation);
 
 /// The shop as everybody sees it.
 #[derive(Clone, Debug, SimpleObject)]

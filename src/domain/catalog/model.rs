@@ -173,7 +173,7 @@ pub fn sellable_name(product: &str, variant: &str) -> String {
 }
 
 /// What a client names when it wants to buy.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub enum VariantReference {
     /// A product, which stands for its only variant.
     Product(ProductId),
