@@ -10,3 +10,5 @@
 mod support;
 
 mod database;
+mod http_hostile;
+mod http_spec;

@@ -1,5 +1,7 @@
 //! A test's own app on its own database.
 
+pub(crate) mod http;
+
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
