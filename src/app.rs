@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::Fault;
+use crate::events::{Events, broker};
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ struct Parts {
     clock: Clock,
     db: Db,
     push: Push,
+    events: Events,
     idempotency: Idempotency,
     workers: Workers,
     /// Names this process in leases.
@@ -38,8 +40,10 @@ impl App {
         let db = Db::open(&config).await?;
         let keep = TimeDelta::hours(config.limits.idempotency_hours);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), keep);
-        let push = Push::default();
         let process_id = clock.id();
+        let push = Push::new(&config, process_id)?;
+        let broker = broker::of(&config)?;
+        let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let workers = Workers::new();
         Ok(Self {
             parts: Arc::new(Parts {
@@ -47,6 +51,7 @@ impl App {
                 clock,
                 db,
                 push,
+                events,
                 idempotency,
                 workers,
                 process_id,
@@ -76,6 +81,12 @@ impl App {
     #[must_use]
     pub fn push(&self) -> &Push {
         &self.parts.push
+    }
+
+    /// Events and their relay.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.parts.events
     }
 
     /// Idempotency keys.
