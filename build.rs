@@ -8,7 +8,9 @@ use std::{fs, io};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphiql");
-    let mut table = String::from("static FILES: &[File] = &[\n");
+    let mut table = String::from(
+        "static FILES: std::sync::LazyLock<Vec<File>> = std::sync::LazyLock::new(|| vec![\n",
+    );
     for name in ["index.html", "fallback.html", "fallback.js", "favicon.svg"] {
         let path = folder.join(name);
         if path.exists() {
@@ -28,7 +30,7 @@ fn main() -> io::Result<()> {
         // Notices when `dist` appears. A path that does not exist would mean a rebuild each time.
         println!("cargo::rerun-if-changed=graphiql");
     }
-    table.push_str("];\n");
+    table.push_str("]);\n");
     fs::write(out_dir()?.join("graphiql.rs"), table)
 }
 
