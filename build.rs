@@ -1,21 +1,18 @@
 //! Puts the files of `graphiql/` into the program: the page and, when `scripts/graphiql` has made it, the bundle.
 //! The build succeeds without any of them.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphiql");
-    let mut table = String::from(
-        "static FILES: std::sync::LazyLock<Vec<File>> = std::sync::LazyLock::new(|| vec![\n",
-    );
+    let mut table = Vec::new();
     for name in ["index.html", "fallback.html", "fallback.js", "favicon.svg"] {
         let path = folder.join(name);
         if path.exists() {
             println!("cargo::rerun-if-changed=graphiql/{name}");
-            add(&mut table, name, &path, false);
+            table.push(row(name, &path, false));
         }
     }
     let dist = folder.join("dist");
@@ -23,15 +20,19 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed=graphiql/dist");
         for path in compressed(&dist)? {
             if let Some(name) = path.file_stem().and_then(|name| name.to_str()) {
-                add(&mut table, name, &path, true);
+                table.push(row(name, &path, true));
             }
         }
     } else if folder.exists() && !folder.join("node_modules").exists() {
         // Notices when `dist` appears. A path that does not exist would mean a rebuild each time.
         println!("cargo::rerun-if-changed=graphiql");
     }
-    table.push_str("]);\n");
-    fs::write(out_dir()?.join("graphiql.rs"), table)
+    let text = format!(
+        "static FILES: [File; {}] = [\n{}];\n",
+        table.len(),
+        table.concat()
+    );
+    fs::write(out_dir()?.join("graphiql.rs"), text)
 }
 
 /// The `.gz` files of a folder, in order, so that the same files give the same program.
@@ -47,11 +48,10 @@ fn compressed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn add(table: &mut String, name: &str, path: &Path, gzip: bool) {
-    let _written = writeln!(
-        table,
-        "    File {{ name: {name:?}, gzip: {gzip}, bytes: include_bytes!({path:?}), etag: OnceLock::new() }},"
-    );
+fn row(name: &str, path: &Path, gzip: bool) -> String {
+    format!(
+        "    File {{ name: {name:?}, gzip: {gzip}, bytes: include_bytes!({path:?}), etag: OnceLock::new() }},\n"
+    )
 }
 
 #[expect(

@@ -4,7 +4,7 @@
 //! passed, without validating again. Measuring needs an extension of the library, and a schema with an extension pays
 //! for it at every field of every item: so the schema that executes has none.
 
-use super::variables;
+use super::values;
 use crate::config::Limits;
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
@@ -90,7 +90,7 @@ impl Engine {
         }
     }
 
-    /// Validates a document and its variables, and returns the cost of the request.
+    /// Validates a document and its values, and returns the cost of the request.
     ///
     /// # Errors
     /// All mistakes that were found; each has a code.
@@ -177,7 +177,7 @@ impl ExtensionFactory for Gauge {
         Arc::new(Measure {
             depth_max: self.0.depth,
             complexity_max: self.0.complexity,
-            variables: Mutex::default(),
+            values: Mutex::default(),
         })
     }
 }
@@ -185,8 +185,8 @@ impl ExtensionFactory for Gauge {
 struct Measure {
     depth_max: usize,
     complexity_max: usize,
-    /// Mistakes in the variables: found while the document is at hand, told after it was validated.
-    variables: Mutex<Vec<ServerError>>,
+    /// Mistakes in the values: found while the document is at hand, told after it was validated.
+    values: Mutex<Vec<ServerError>>,
 }
 
 #[async_trait]
@@ -206,11 +206,9 @@ impl Extension for Measure {
         let probe = ctx.data::<Arc<Probe>>().ok();
         let name = probe.and_then(|probe| probe.operation_name.as_deref());
         if let Some(operation) = selected(&document.operations, name) {
-            let problems = variables::problems(&ctx.schema_env.registry, operation, variables);
-            *self
-                .variables
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = problems;
+            let registry = &ctx.schema_env.registry;
+            let problems = values::problems(registry, &document, operation, variables);
+            *self.values.lock().unwrap_or_else(PoisonError::into_inner) = problems;
         }
         Ok(document)
     }
@@ -221,12 +219,8 @@ impl Extension for Measure {
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let found = next.run(ctx).await?;
-        let problems = std::mem::take(
-            &mut *self
-                .variables
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let problems =
+            std::mem::take(&mut *self.values.lock().unwrap_or_else(PoisonError::into_inner));
         if !problems.is_empty() {
             return Err(problems);
         }

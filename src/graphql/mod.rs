@@ -14,4 +14,4 @@ pub mod request;
 pub mod scalars;
 pub mod schema;
 pub mod validate;
-pub mod variables;
+pub mod values;
