@@ -11,4 +11,5 @@ mod support;
 
 mod database;
 mod http_hostile;
+mod http_server;
 mod http_spec;
