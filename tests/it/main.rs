@@ -11,5 +11,6 @@ mod support;
 
 mod database;
 mod http_hostile;
+mod http_server;
 mod http_spec;
 mod orders_service;
