@@ -6,6 +6,7 @@
 pub mod authorization;
 pub mod connection;
 pub mod error;
+pub mod filter;
 pub mod idempotency;
 pub mod payload;
 pub mod request;
