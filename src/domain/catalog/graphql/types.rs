@@ -1,12 +1,16 @@
 //! What clients see of the catalogue.
 
+use super::filters::{ProductFilter, ProductOrder};
+use crate::app::App;
 use crate::domain::catalog::loaders::{
     CatalogLoader, CategoriesOfProduct, CategoryKey, ChildrenOfCategory, ImagesOfProduct,
-    ProductKey, VariantKey, VariantsOfProduct,
+    ProductKey, ProductsOfCategory, VariantKey, VariantsOfProduct,
 };
 use crate::graphql::authorization;
+use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id};
+use crate::page::Page;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use entity::accounts::Role;
@@ -308,6 +312,53 @@ impl Category {
             .await?;
         Ok(categories_shown(ctx, rows))
     }
+
+    /// Its products and those of the categories below it, newest first. Staff find drafts and archived ones with
+    /// `filter: {status: …}`.
+    #[graphql(complexity = "list_cost(first, last, child_complexity)")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "every list takes these arguments"
+    )]
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A page by number, from 1, with `first` items each.")] page: Option<i32>,
+        #[graphql(desc = "Narrows the list; all that is given must hold.")] filter: Option<
+            ProductFilter,
+        >,
+        #[graphql(desc = "The order of the list; newest first if nothing is said.")]
+        order_by: Option<ProductOrder>,
+    ) -> Result<Connection<Product>, ApiError> {
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+            page,
+        }
+        .request(ctx)?;
+        let currency = ctx.data_unchecked::<App>().catalog().currency();
+        let key = ProductsOfCategory {
+            category: self.category_id,
+            request: request.clone(),
+            filter: filter
+                .unwrap_or_default()
+                .read(currency, || sees_all(ctx))?,
+            order: order_by.map(Into::into).unwrap_or_default(),
+        };
+        let found = match load(ctx).load_one(key).await? {
+            Some(found) => found?,
+            None => Page::empty(request.with_total),
+        };
+        Ok(Connection::new(&request, found.map(Product::from)))
+    }
 }
 
 /// The loaders of this request.
@@ -315,10 +366,15 @@ fn load<'a>(ctx: &Context<'a>) -> &'a DataLoader<CatalogLoader> {
     ctx.data_unchecked()
 }
 
+/// Whether the viewer sees what is not active.
+pub(super) fn sees_all(ctx: &Context<'_>) -> bool {
+    authorization::is(ctx, Role::Staff)
+}
+
 /// Whether the viewer sees a row: what everybody sees, and for staff all. Who it is is asked only where it matters, so
 /// that an answer without anything hidden stays the same for all.
 fn shown(ctx: &Context<'_>, for_everybody: bool) -> bool {
-    for_everybody || authorization::is(ctx, Role::Staff)
+    for_everybody || sees_all(ctx)
 }
 
 /// A product, if the viewer may see it.
