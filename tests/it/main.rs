@@ -13,4 +13,7 @@ mod database;
 mod http_hostile;
 mod http_server;
 mod http_spec;
+mod kill;
+mod orders;
 mod orders_service;
+mod schema;
