@@ -13,3 +13,4 @@ mod database;
 mod http_hostile;
 mod http_server;
 mod http_spec;
+mod orders_service;

@@ -1,6 +1,9 @@
 //! A test's own app on its own database.
 
 pub(crate) mod http;
+mod shop;
+
+pub(crate) use shop::Sold;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
