@@ -10,3 +10,7 @@
 mod support;
 
 mod database;
+mod events;
+#[cfg(feature = "kafka")]
+mod events_kafka;
+mod push;
