@@ -10,6 +10,10 @@
 mod support;
 
 mod database;
+mod events;
+#[cfg(feature = "kafka")]
+mod events_kafka;
+mod push;
 mod http_hostile;
 mod http_server;
 mod http_spec;
