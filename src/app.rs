@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
+use crate::domain::accounts;
 use crate::error::Fault;
 use crate::workers::Workers;
 use chrono::TimeDelta;
@@ -25,6 +26,7 @@ struct Parts {
     push: Push,
     idempotency: Idempotency,
     workers: Workers,
+    accounts: accounts::service::Service,
     /// Names this process in leases.
     process_id: Uuid,
 }
@@ -41,6 +43,14 @@ impl App {
         let push = Push::default();
         let process_id = clock.id();
         let workers = Workers::new();
+        let accounts = accounts::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            push.clone(),
+            idempotency.clone(),
+            &config,
+            &workers,
+        )?;
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
@@ -49,6 +59,7 @@ impl App {
                 push,
                 idempotency,
                 workers,
+                accounts,
                 process_id,
             }),
         })
@@ -88,6 +99,12 @@ impl App {
     #[must_use]
     pub fn workers(&self) -> &Workers {
         &self.parts.workers
+    }
+
+    /// Users and sessions.
+    #[must_use]
+    pub fn accounts(&self) -> &accounts::service::Service {
+        &self.parts.accounts
     }
 
     /// The id of this process in leases.

@@ -2,6 +2,7 @@
 
 use super::scalars::CurrencyCode;
 use crate::app::App;
+use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery};
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
 };
@@ -11,11 +12,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Query(ShopQuery);
+pub struct Query(ShopQuery, AccountsQuery);
 
 /// Changes.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Mutation(ShopMutation);
+pub struct Mutation(AccountsMutation);
 
 /// The shop as everybody sees it.
 #[derive(Clone, Debug, SimpleObject)]
@@ -42,18 +43,6 @@ impl ShopQuery {
             currency_code: CurrencyCode(shop.currency.clone()),
             version: env!("CARGO_PKG_VERSION"),
         }
-    }
-}
-
-/// Placeholder of the walking skeleton.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ShopMutation;
-
-#[Object]
-impl ShopMutation {
-    /// Placeholder until the domains stand.
-    async fn placeholder(&self) -> bool {
-        true
     }
 }
 
