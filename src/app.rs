@@ -5,12 +5,20 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::accounts;
+use crate::domain::{accounts, catalog, inventory, orders};
 use crate::error::Fault;
+use crate::events::{Events, broker};
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
 use uuid::Uuid;
+
+/// How often unpaid orders are looked for whose reservation has ended.
+const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often old idempotency keys are removed.
+const CLEAN_PERIOD: Duration = Duration::from_secs(60);
 
 /// Everything a process has; cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,7 +32,11 @@ struct Parts {
     clock: Clock,
     db: Db,
     push: Push,
+    events: Events,
     idempotency: Idempotency,
+    catalog: catalog::service::Service,
+    inventory: inventory::service::Service,
+    orders: orders::service::Service,
     workers: Workers,
     accounts: accounts::service::Service,
     /// Names this process in leases.
@@ -40,8 +52,10 @@ impl App {
         let db = Db::open(&config).await?;
         let keep = TimeDelta::hours(config.limits.idempotency_hours);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), keep);
-        let push = Push::default();
         let process_id = clock.id();
+        let push = Push::new(&config, process_id)?;
+        let broker = broker::of(&config)?;
+        let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let workers = Workers::new();
         let accounts = accounts::service::Service::new(
             db.clone(),
@@ -51,18 +65,70 @@ impl App {
             &config,
             &workers,
         )?;
+        let catalog = catalog::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            &config.shop.currency,
+        );
+        let inventory = inventory::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            config.shop.low_stock_threshold,
+        );
+        let orders = orders::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            inventory.clone(),
+            events.clone(),
+            config.shop.clone(),
+        );
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
                 clock,
                 db,
                 push,
+                events,
                 idempotency,
+                catalog,
+                inventory,
+                orders,
                 workers,
                 accounts,
                 process_id,
             }),
         })
+    }
+
+    /// Starts all background work of this process.
+    pub fn start_workers(&self) {
+        let workers = self.workers();
+        self.events().start(workers);
+        let orders = self.orders().clone();
+        workers.every(
+            "orders.expire",
+            EXPIRE_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let orders = orders.clone();
+                async move { orders::tasks::expire_unpaid(&orders).await }
+            },
+        );
+        let idempotency = self.idempotency().clone();
+        workers.every(
+            "idempotency.clean",
+            CLEAN_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let idempotency = idempotency.clone();
+                async move { idempotency.clean().await }
+            },
+        );
     }
 
     /// Settings.
@@ -89,10 +155,34 @@ impl App {
         &self.parts.push
     }
 
+    /// Events and their relay.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.parts.events
+    }
+
     /// Idempotency keys.
     #[must_use]
     pub fn idempotency(&self) -> &Idempotency {
         &self.parts.idempotency
+    }
+
+    /// The catalogue.
+    #[must_use]
+    pub fn catalog(&self) -> &catalog::service::Service {
+        &self.parts.catalog
+    }
+
+    /// The inventory.
+    #[must_use]
+    pub fn inventory(&self) -> &inventory::service::Service {
+        &self.parts.inventory
+    }
+
+    /// Orders.
+    #[must_use]
+    pub fn orders(&self) -> &orders::service::Service {
+        &self.parts.orders
     }
 
     /// Background work.

@@ -10,3 +10,7 @@
 mod support;
 
 mod database;
+mod http_hostile;
+mod http_server;
+mod http_spec;
+mod orders_service;

@@ -51,11 +51,7 @@ impl Hasher {
     ///
     /// # Errors
     /// [`Error::Overloaded`].
-    pub async fn verify(
-        &self,
-        password: &str,
-        hash: Option<&str>,
-    ) -> Result<bool, Failure<Error>> {
+    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, Failure<Error>> {
         // What bcrypt would cut off or read as an end cannot be anybody's password.
         let possible = password.len() <= PASSWORD_MAX && !password.contains('\0');
         let known = hash.is_some() && possible;
@@ -98,10 +94,7 @@ mod tests {
     #[tokio::test]
     async fn at_most_so_many_run_and_so_many_wait() {
         let hasher = Hasher::new(4, 2, 3);
-        let (now, peak) = (
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(AtomicUsize::new(0)),
-        );
+        let (now, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let results = futures::future::join_all((0..20).map(|_| {
             let (now, peak) = (Arc::clone(&now), Arc::clone(&peak));
             hasher.run(move || {

@@ -12,8 +12,8 @@ use entity::accounts::{Role, UserStatus, refresh_token, session, user};
 use entity::ids::{RefreshTokenId, SessionId, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType,
-    QueryFilter, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
+    QuerySelect, Select, SelectExt as _,
 };
 
 /// Which users a list has; what is `None` does not matter.
@@ -77,6 +77,11 @@ pub async fn user_insert(c: &impl ConnectionTrait, row: user::Model) -> Result<(
     Ok(())
 }
 
+/// Whether there is no user.
+pub async fn users_none(c: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    Ok(!user::Entity::find().exists(c).await?)
+}
+
 /// Which of an e-mail and a phone somebody has already: a look before the password is hashed; the unique indexes
 /// decide.
 pub async fn user_taken(
@@ -99,7 +104,10 @@ pub async fn user_taken(
 }
 
 /// A user.
-pub async fn user_by_id(c: &impl ConnectionTrait, id: UserId) -> Result<Option<user::Model>, DbErr> {
+pub async fn user_by_id(
+    c: &impl ConnectionTrait,
+    id: UserId,
+) -> Result<Option<user::Model>, DbErr> {
     user::Entity::find_by_id(id).one(c).await
 }
 
@@ -275,15 +283,15 @@ pub async fn session_state(
         )>()
         .one(c)
         .await?;
-    Ok(
-        row.map(|(user_id, expires_at, revoked_at, role, status)| SessionState {
+    Ok(row.map(
+        |(user_id, expires_at, revoked_at, role, status)| SessionState {
             user_id,
             role,
             status,
             expires_at,
             revoked_at,
-        }),
-    )
+        },
+    ))
 }
 
 /// Lengthens a session; `false` when it was ended meanwhile.

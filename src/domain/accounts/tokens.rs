@@ -80,8 +80,9 @@ impl Tokens {
     /// The key cannot be read, or is none for ES256.
     pub fn new(config: &Config, clock: Clock) -> Result<Self, Fault> {
         let pem = keys::load(config)?;
-        let encoding = EncodingKey::from_ec_pem(pem.as_bytes())
-            .map_err(Fault::doing("reading the key of access tokens (PEM, PKCS#8)"))?;
+        let encoding = EncodingKey::from_ec_pem(pem.as_bytes()).map_err(Fault::doing(
+            "reading the key of access tokens (PEM, PKCS#8)",
+        ))?;
         let mut jwk = Jwk::from_encoding_key(&encoding, Algorithm::ES256)
             .map_err(Fault::doing("reading the key of access tokens (P-256)"))?;
         match &jwk.algorithm {

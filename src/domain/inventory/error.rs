@@ -35,8 +35,16 @@ impl Refusal for Error {
     fn problem(&self) -> Problem {
         match self {
             Self::Input(problem) => problem.clone(),
-            Self::VariantNotFound => Problem::new(ErrorCode::NotFound, "No variant has this id.", &["variantId"]),
-            Self::WarehouseNotFound => Problem::new(ErrorCode::NotFound, "No warehouse has this id.", &["warehouseId"]),
+            Self::VariantNotFound => Problem::new(
+                ErrorCode::NotFound,
+                "No variant has this id.",
+                &["variantId"],
+            ),
+            Self::WarehouseNotFound => Problem::new(
+                ErrorCode::NotFound,
+                "No warehouse has this id.",
+                &["warehouseId"],
+            ),
             Self::QuantityStale { on_hand } => Problem::new(
                 ErrorCode::VersionStale,
                 format!("The stock changed meanwhile: {on_hand} are on hand."),
@@ -44,10 +52,16 @@ impl Refusal for Error {
             ),
             Self::TooFew { available } => Problem::new(
                 ErrorCode::OutOfRange,
-                format!("Only {available} can be taken; the rest is not there or reserved for orders."),
+                format!(
+                    "Only {available} can be taken; the rest is not there or reserved for orders."
+                ),
                 &["delta"],
             ),
-            Self::TooMany => Problem::new(ErrorCode::OutOfRange, "The stock would become too large.", &["delta"]),
+            Self::TooMany => Problem::new(
+                ErrorCode::OutOfRange,
+                "The stock would become too large.",
+                &["delta"],
+            ),
         }
     }
 }

@@ -30,15 +30,23 @@ impl Loader<StockOfVariant> for InventoryLoader {
     type Value = Vec<stock::Model>;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[StockOfVariant]) -> Result<HashMap<StockOfVariant, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[StockOfVariant],
+    ) -> Result<HashMap<StockOfVariant, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = self
             .db
-            .read("inventory.load_stock", async |c| Ok::<_, Fault>(store::stock_of_variants(&*c, &ids).await?))
+            .read("inventory.load_stock", async |c| {
+                Ok::<_, Fault>(store::stock_of_variants(&*c, &ids).await?)
+            })
             .await?;
         let mut found: HashMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
         for row in rows {
-            found.entry(StockOfVariant(row.variant_id)).or_default().push(row);
+            found
+                .entry(StockOfVariant(row.variant_id))
+                .or_default()
+                .push(row);
         }
         Ok(found)
     }
@@ -48,19 +56,32 @@ impl Loader<WarehouseKey> for InventoryLoader {
     type Value = warehouse::Model;
     type Error = Arc<Fault>;
 
-    async fn load(&self, keys: &[WarehouseKey]) -> Result<HashMap<WarehouseKey, Self::Value>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[WarehouseKey],
+    ) -> Result<HashMap<WarehouseKey, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = self
             .db
-            .read("inventory.load_warehouses", async |c| Ok::<_, Fault>(store::warehouses_by_ids(&*c, &ids).await?))
+            .read("inventory.load_warehouses", async |c| {
+                Ok::<_, Fault>(store::warehouses_by_ids(&*c, &ids).await?)
+            })
             .await?;
-        Ok(rows.into_iter().map(|row| (WarehouseKey(row.id), row)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (WarehouseKey(row.id), row))
+            .collect())
     }
 }
 
 /// Gives a request its own loader.
 #[must_use]
 pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = InventoryLoader { db: app.db().clone() };
-    request.data(DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default()).delay(Duration::ZERO))
+    let loader = InventoryLoader {
+        db: app.db().clone(),
+    };
+    request.data(
+        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
+            .delay(Duration::ZERO),
+    )
 }

@@ -46,7 +46,10 @@ pub fn allocate(needs: &[Need], stock: &[Available]) -> Result<Vec<Allocation>, 
     let mut short = Vec::new();
     for (place, need) in needs.iter().enumerate() {
         let mut open = need.units;
-        for row in left.iter_mut().filter(|row| row.variant_id == need.variant_id && row.units > 0) {
+        for row in left
+            .iter_mut()
+            .filter(|row| row.variant_id == need.variant_id && row.units > 0)
+        {
             let units = open.min(row.units);
             if units == 0 {
                 break;
@@ -54,13 +57,22 @@ pub fn allocate(needs: &[Need], stock: &[Available]) -> Result<Vec<Allocation>, 
             row.units -= units;
             open -= units;
             let (variant_id, warehouse_id) = (row.variant_id, row.warehouse_id);
-            allocations.push(Allocation { need: place, variant_id, warehouse_id, units });
+            allocations.push(Allocation {
+                need: place,
+                variant_id,
+                warehouse_id,
+                units,
+            });
         }
         if open > 0 {
             short.push(place);
         }
     }
-    if short.is_empty() { Ok(allocations) } else { Err(short) }
+    if short.is_empty() {
+        Ok(allocations)
+    } else {
+        Err(short)
+    }
 }
 
 /// What the public is told of `available` units.
@@ -85,26 +97,51 @@ mod tests {
     }
 
     fn row(v: u128, w: u128, units: i64) -> Available {
-        Available { variant_id: variant(v), warehouse_id: WarehouseId(Uuid::from_u128(w)), units }
+        Available {
+            variant_id: variant(v),
+            warehouse_id: WarehouseId(Uuid::from_u128(w)),
+            units,
+        }
     }
 
     #[test]
     fn a_need_is_split_over_warehouses_in_their_order() {
         let stock = [row(1, 10, 3), row(1, 11, 5)];
-        let needs = [Need { variant_id: variant(1), units: 4 }, Need { variant_id: variant(1), units: 4 }];
-        let units: Vec<_> = allocate(&needs, &stock).unwrap().iter().map(|a| (a.need, a.units)).collect();
+        let needs = [
+            Need {
+                variant_id: variant(1),
+                units: 4,
+            },
+            Need {
+                variant_id: variant(1),
+                units: 4,
+            },
+        ];
+        let units: Vec<_> = allocate(&needs, &stock)
+            .unwrap()
+            .iter()
+            .map(|a| (a.need, a.units))
+            .collect();
         assert_eq!(units, [(0, 3), (0, 1), (1, 4)]);
     }
 
     #[test]
     fn all_needs_that_are_short_are_named() {
-        let needs = [1, 2, 3].map(|v| Need { variant_id: variant(v), units: 2 });
-        assert_eq!(allocate(&needs, &[row(2, 10, 2), row(3, 10, 1)]), Err(vec![0, 2]));
+        let needs = [1, 2, 3].map(|v| Need {
+            variant_id: variant(v),
+            units: 2,
+        });
+        assert_eq!(
+            allocate(&needs, &[row(2, 10, 2), row(3, 10, 1)]),
+            Err(vec![0, 2])
+        );
     }
 
     #[test]
     fn availability_changes_at_zero_and_behind_the_threshold() {
-        let seen: Vec<_> = [-1, 0, 1, 5, 6].map(|units| availability(units, 5)).to_vec();
+        let seen: Vec<_> = [-1, 0, 1, 5, 6]
+            .map(|units| availability(units, 5))
+            .to_vec();
         use Availability::{InStock, LowStock, OutOfStock};
         assert_eq!(seen, [OutOfStock, OutOfStock, LowStock, LowStock, InStock]);
     }

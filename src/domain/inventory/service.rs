@@ -12,7 +12,8 @@ use crate::page::{Page, PageRequest};
 use chrono::{DateTime, Utc};
 use entity::ids::{OrderId, StockMovementId, UserId, VariantId, WarehouseId};
 use entity::inventory::{
-    MovementReason, ReservationStatus, WarehouseStatus, reservation, stock, stock_movement, warehouse,
+    MovementReason, ReservationStatus, WarehouseStatus, reservation, stock, stock_movement,
+    warehouse,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -64,14 +65,25 @@ impl Service {
         catalog: catalog::service::Service,
         low_stock_threshold: i64,
     ) -> Self {
-        Self { db, clock, idempotency, catalog, low_stock_threshold }
+        Self {
+            db,
+            clock,
+            idempotency,
+            catalog,
+            low_stock_threshold,
+        }
     }
 
     /// Adds a warehouse.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn warehouse_create(&self, code: &str, name: &str, priority: i32) -> Result<warehouse::Model> {
+    pub async fn warehouse_create(
+        &self,
+        code: &str,
+        name: &str,
+        priority: i32,
+    ) -> Result<warehouse::Model> {
         let now = self.clock.now();
         let row = warehouse::Model {
             id: self.clock.id(),
@@ -97,9 +109,14 @@ impl Service {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn warehouse_by_code(&self, code: &str) -> std::result::Result<Option<warehouse::Model>, Fault> {
+    pub async fn warehouse_by_code(
+        &self,
+        code: &str,
+    ) -> std::result::Result<Option<warehouse::Model>, Fault> {
         self.db
-            .read("inventory.warehouse_by_code", async |c| Ok(store::warehouse_by_code(&*c, code).await?))
+            .read("inventory.warehouse_by_code", async |c| {
+                Ok(store::warehouse_by_code(&*c, code).await?)
+            })
             .await
     }
 
@@ -128,9 +145,14 @@ impl Service {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn stock_available(&self, variants: &[VariantId]) -> std::result::Result<Vec<Available>, Fault> {
+    pub async fn stock_available(
+        &self,
+        variants: &[VariantId],
+    ) -> std::result::Result<Vec<Available>, Fault> {
         self.db
-            .read("inventory.stock_available", async |c| Ok(store::stock_available(&*c, variants).await?))
+            .read("inventory.stock_available", async |c| {
+                Ok(store::stock_available(&*c, variants).await?)
+            })
             .await
     }
 
@@ -149,11 +171,18 @@ impl Service {
     ) -> std::result::Result<std::result::Result<(), Taken>, Fault> {
         let mut sums: BTreeMap<(VariantId, WarehouseId), i64> = BTreeMap::new();
         for allocation in allocations {
-            *sums.entry((allocation.variant_id, allocation.warehouse_id)).or_default() += allocation.units;
+            *sums
+                .entry((allocation.variant_id, allocation.warehouse_id))
+                .or_default() += allocation.units;
         }
         let mut near = Vec::new();
         for ((variant_id, warehouse_id), units) in sums {
-            let row = Allocation { need: 0, variant_id, warehouse_id, units };
+            let row = Allocation {
+                need: 0,
+                variant_id,
+                warehouse_id,
+                units,
+            };
             if store::stock_reserve(&**tx, &row, self.low_stock_threshold + 1, now).await? {
                 continue;
             }
@@ -170,7 +199,11 @@ impl Service {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn reservations_insert_in(&self, tx: &Tx, rows: &[reservation::Model]) -> std::result::Result<(), Fault> {
+    pub async fn reservations_insert_in(
+        &self,
+        tx: &Tx,
+        rows: &[reservation::Model],
+    ) -> std::result::Result<(), Fault> {
         Ok(store::reservations_insert(&**tx, rows).await?)
     }
 
@@ -181,11 +214,27 @@ impl Service {
     pub async fn release_in(&self, tx: &Tx, order_id: OrderId) -> std::result::Result<(), Fault> {
         let held = store::reservations_active(&**tx, order_id).await?;
         let now = self.clock.now();
-        store::reservations_end(&**tx, order_id, ReservationStatus::Released, held.len(), now).await?;
+        store::reservations_end(
+            &**tx,
+            order_id,
+            ReservationStatus::Released,
+            held.len(),
+            now,
+        )
+        .await?;
         for row in &held {
-            store::stock_unreserve(&**tx, row.variant_id, row.warehouse_id, row.quantity, false, now).await?;
+            store::stock_unreserve(
+                &**tx,
+                row.variant_id,
+                row.warehouse_id,
+                row.quantity,
+                false,
+                now,
+            )
+            .await?;
         }
-        self.availability_write_in(tx, held.iter().map(|row| row.variant_id).collect()).await
+        self.availability_write_in(tx, held.iter().map(|row| row.variant_id).collect())
+            .await
     }
 
     /// Lets the units of a paid order leave the stock, in the caller's transaction, which holds the order's lock.
@@ -201,7 +250,14 @@ impl Service {
     ) -> std::result::Result<(), Fault> {
         let held = store::reservations_active(&**tx, order_id).await?;
         let now = self.clock.now();
-        store::reservations_end(&**tx, order_id, ReservationStatus::Committed, held.len(), now).await?;
+        store::reservations_end(
+            &**tx,
+            order_id,
+            ReservationStatus::Committed,
+            held.len(),
+            now,
+        )
+        .await?;
         let movements = held
             .iter()
             .map(|row| stock_movement::Model {
@@ -218,19 +274,35 @@ impl Service {
         store::movements_insert(&**tx, movements).await?;
         // Reserved units were not available before either, so no threshold is crossed.
         for row in &held {
-            store::stock_unreserve(&**tx, row.variant_id, row.warehouse_id, row.quantity, true, now).await?;
+            store::stock_unreserve(
+                &**tx,
+                row.variant_id,
+                row.warehouse_id,
+                row.quantity,
+                true,
+                now,
+            )
+            .await?;
         }
         Ok(())
     }
 
     /// Writes the availability of variants whose stock this transaction changed, where it is another one now.
-    async fn availability_write_in(&self, tx: &Tx, mut variants: Vec<VariantId>) -> std::result::Result<(), Fault> {
+    async fn availability_write_in(
+        &self,
+        tx: &Tx,
+        mut variants: Vec<VariantId>,
+    ) -> std::result::Result<(), Fault> {
         variants.sort_unstable();
         variants.dedup();
         if variants.is_empty() {
             return Ok(());
         }
-        let active: Vec<WarehouseId> = store::warehouses_active(&**tx).await?.iter().map(|row| row.id).collect();
+        let active: Vec<WarehouseId> = store::warehouses_active(&**tx)
+            .await?
+            .iter()
+            .map(|row| row.id)
+            .collect();
         let mut sums: BTreeMap<VariantId, i64> = variants.iter().map(|id| (*id, 0)).collect();
         for row in store::stock_of_variants_shared(&**tx, &variants).await? {
             if active.contains(&row.warehouse_id) {
@@ -261,7 +333,8 @@ impl Service {
             .db
             .read("inventory.movement_read", async |c| {
                 let movement = store::movement_by_id(&*c, StockMovementId(id)).await?;
-                let stock = store::stock_find(&*c, adjustment.variant_id, adjustment.warehouse_id).await?;
+                let stock =
+                    store::stock_find(&*c, adjustment.variant_id, adjustment.warehouse_id).await?;
                 Ok::<_, Failure<Error>>((movement, stock))
             })
             .await?;
@@ -296,8 +369,23 @@ impl Service {
         id: StockMovementId,
     ) -> Result<()> {
         let now = self.clock.now();
-        let &Adjustment { variant_id, warehouse_id, delta, expected_quantity, .. } = adjustment;
-        if !store::stock_change(&**tx, variant_id, warehouse_id, delta, expected_quantity, now).await? {
+        let &Adjustment {
+            variant_id,
+            warehouse_id,
+            delta,
+            expected_quantity,
+            ..
+        } = adjustment;
+        if !store::stock_change(
+            &**tx,
+            variant_id,
+            warehouse_id,
+            delta,
+            expected_quantity,
+            now,
+        )
+        .await?
+        {
             self.stock_begin_in(tx, adjustment, now).await?;
         }
         let movement = stock_movement::Model {
@@ -315,23 +403,45 @@ impl Service {
     }
 
     /// Writes the first stock of a variant in a warehouse, or says why an existing row could not be changed.
-    async fn stock_begin_in(&self, tx: &Tx, adjustment: &Adjustment, now: DateTime<Utc>) -> Result<()> {
-        let &Adjustment { variant_id, warehouse_id, delta, expected_quantity, .. } = adjustment;
+    async fn stock_begin_in(
+        &self,
+        tx: &Tx,
+        adjustment: &Adjustment,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let &Adjustment {
+            variant_id,
+            warehouse_id,
+            delta,
+            expected_quantity,
+            ..
+        } = adjustment;
         if store::warehouse_by_id(&**tx, warehouse_id).await?.is_none() {
             return Err(Error::WarehouseNotFound.into());
         }
         let found = store::stock_find(&**tx, variant_id, warehouse_id).await?;
-        let (on_hand, reserved) = found.as_ref().map_or((0, 0), |row| (row.on_hand, row.reserved));
+        let (on_hand, reserved) = found
+            .as_ref()
+            .map_or((0, 0), |row| (row.on_hand, row.reserved));
         if expected_quantity.is_some_and(|expected| expected != on_hand) {
             return Err(Error::QuantityStale { on_hand }.into());
         }
         if found.is_some() || delta < 0 {
-            return Err(Error::TooFew { available: on_hand - reserved }.into());
+            return Err(Error::TooFew {
+                available: on_hand - reserved,
+            }
+            .into());
         }
         if delta > ON_HAND_MAX {
             return Err(Error::TooMany.into());
         }
-        let row = stock::Model { variant_id, warehouse_id, on_hand: delta, reserved: 0, updated_at: now };
+        let row = stock::Model {
+            variant_id,
+            warehouse_id,
+            on_hand: delta,
+            reserved: 0,
+            updated_at: now,
+        };
         match store::stock_insert(&**tx, vec![row]).await {
             Ok(()) => Ok(()),
             Err(source) if error::is_foreign_key(&source) => Err(Error::VariantNotFound.into()),
@@ -354,7 +464,13 @@ impl Service {
         let now = self.clock.now();
         let rows = units
             .iter()
-            .map(|&(variant_id, on_hand)| stock::Model { variant_id, warehouse_id, on_hand, reserved: 0, updated_at: now })
+            .map(|&(variant_id, on_hand)| stock::Model {
+                variant_id,
+                warehouse_id,
+                on_hand,
+                reserved: 0,
+                updated_at: now,
+            })
             .collect();
         store::stock_insert(&**tx, rows).await?;
         let movements = units
@@ -372,6 +488,7 @@ impl Service {
             })
             .collect();
         store::movements_insert(&**tx, movements).await?;
-        self.availability_write_in(tx, units.iter().map(|(id, _)| *id).collect()).await
+        self.availability_write_in(tx, units.iter().map(|(id, _)| *id).collect())
+            .await
     }
 }

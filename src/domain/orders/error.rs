@@ -1,7 +1,7 @@
 //! What callers of orders can do wrong.
 
 use super::model;
-use crate::error::{Details, ErrorCode, Problem, Refusal};
+use crate::error::{Details, ErrorCode, Failure, Problem, Refusal};
 use entity::ids::VariantId;
 use entity::orders::OrderStatus;
 
@@ -54,27 +54,54 @@ impl From<Problem> for Error {
     }
 }
 
+impl Error {
+    /// The mistakes of an input, as a use case reports them.
+    #[must_use]
+    pub fn inputs(problems: Vec<Problem>) -> Failure<Self> {
+        Failure::Refused(problems.into_iter().map(Self::Input).collect())
+    }
+}
+
 impl Refusal for Error {
     fn problem(&self) -> Problem {
         match self {
             Self::Input(problem) => problem.clone(),
-            Self::NotFound => Problem::new(ErrorCode::NotFound, "You have no order with this id.", &["id"]),
+            Self::NotFound => Problem::new(
+                ErrorCode::NotFound,
+                "You have no order with this id.",
+                &["id"],
+            ),
             Self::LineNotFound { line, field } => {
                 let path = ["lines", &line.to_string(), field];
-                Problem::new(ErrorCode::NotFound, "Nothing with this reference is for sale.", &path)
+                Problem::new(
+                    ErrorCode::NotFound,
+                    "Nothing with this reference is for sale.",
+                    &path,
+                )
             }
             Self::VariantRequired { line } => Problem::new(
                 ErrorCode::VariantRequired,
                 "This product has several variants: say which one by variantId or sku.",
                 &["lines", &line.to_string(), "productId"],
             ),
-            &Self::InsufficientStock { line, variant_id, requested } => Problem::new(
+            &Self::InsufficientStock {
+                line,
+                variant_id,
+                requested,
+            } => Problem::new(
                 ErrorCode::InsufficientStock,
                 format!("Fewer than {requested} can be bought."),
                 &["lines", &line.to_string(), "quantity"],
             )
-            .with(Details::InsufficientStock { variant_id, requested }),
-            Self::TooLarge => Problem::new(ErrorCode::OutOfRange, "The order's total is too large.", &["lines"]),
+            .with(Details::InsufficientStock {
+                variant_id,
+                requested,
+            }),
+            Self::TooLarge => Problem::new(
+                ErrorCode::OutOfRange,
+                "The order's total is too large.",
+                &["lines"],
+            ),
             Self::ClientReferenceTaken => Problem::new(
                 ErrorCode::AlreadyExists,
                 "You have an order with this client reference.",
@@ -85,8 +112,16 @@ impl Refusal for Error {
                 format!("An order that is {from} cannot become {to}."),
                 &["id"],
             )
-            .with(Details::InvalidTransition { from, to, allowed: model::allowed(from).to_vec() }),
-            Self::AlreadyPaid => Problem::new(ErrorCode::AlreadyPaid, "The order is paid already.", &["id"]),
+            .with(Details::InvalidTransition {
+                from,
+                to,
+                allowed: model::allowed(from).to_vec(),
+            }),
+            Self::AlreadyPaid => Problem::new(
+                ErrorCode::AlreadyPaid,
+                "The order is paid already.",
+                &["id"],
+            ),
         }
     }
 }

@@ -40,7 +40,10 @@ pub struct Amount {
 
 impl Amount {
     fn new(minor: i64, currency: &str) -> Self {
-        Self { amount: money::to_decimal(minor, currency).to_string(), currency_code: currency.to_owned() }
+        Self {
+            amount: money::to_decimal(minor, currency).to_string(),
+            currency_code: currency.to_owned(),
+        }
     }
 }
 
@@ -97,7 +100,11 @@ pub struct OrderBody {
 
 /// The event of an order after a change; without a previous state it is `order.created`.
 #[must_use]
-pub fn event(order: &order::Model, lines: &[order_line::Model], previous: Option<OrderStatus>) -> NewEvent {
+pub fn event(
+    order: &order::Model,
+    lines: &[order_line::Model],
+    previous: Option<OrderStatus>,
+) -> NewEvent {
     let currency = order.currency.as_str();
     let body = OrderBody {
         order_id: order.id.0,
@@ -128,7 +135,11 @@ pub fn event(order: &order::Model, lines: &[order_line::Model], previous: Option
         aggregate_type: AGGREGATE,
         aggregate_id: order.id.0,
         aggregate_version: Some(order.version),
-        event_type: if previous.is_none() { CREATED } else { event_type(order.status) },
+        event_type: if previous.is_none() {
+            CREATED
+        } else {
+            event_type(order.status)
+        },
         payload: serde_json::json!(body),
         created_at: order.updated_at,
     }

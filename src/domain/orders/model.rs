@@ -44,10 +44,16 @@ mod tests {
         for state in OrderStatus::ALL {
             let is_final = matches!(
                 state,
-                OrderStatus::Fulfilled | OrderStatus::Cancelled | OrderStatus::Expired | OrderStatus::Failed
+                OrderStatus::Fulfilled
+                    | OrderStatus::Cancelled
+                    | OrderStatus::Expired
+                    | OrderStatus::Failed
             );
             assert_eq!(allowed(*state).is_empty(), is_final, "{state}");
-            assert!(!can_follow(*state, *state), "{state} must not follow itself");
+            assert!(
+                !can_follow(*state, *state),
+                "{state} must not follow itself"
+            );
         }
     }
 }

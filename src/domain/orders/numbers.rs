@@ -33,7 +33,12 @@ impl Numbers {
     /// Numbers that begin with `prefix`.
     #[must_use]
     pub fn new(db: Db, clock: Clock, prefix: &'static str) -> Self {
-        Self { db, clock, prefix, block: Arc::default() }
+        Self {
+            db,
+            clock,
+            prefix,
+            block: Arc::default(),
+        }
     }
 
     /// The next number of the clock's UTC year.
@@ -48,12 +53,18 @@ impl Numbers {
             let series = series.as_str();
             let next = match self.take(series).await {
                 // Another replica wrote the year's first row in the same moment: now it is there.
-                Err(Fault::Db(error)) if error::is_duplicate(&error, "PRIMARY", "number_blocks.series") => {
+                Err(Fault::Db(error))
+                    if error::is_duplicate(&error, "PRIMARY", "number_blocks.series") =>
+                {
                     self.take(series).await?
                 }
                 taken => taken?,
             };
-            *block = Block { year, next, end: next + BLOCK };
+            *block = Block {
+                year,
+                next,
+                end: next + BLOCK,
+            };
         }
         let number = block.next;
         block.next += 1;
@@ -62,7 +73,9 @@ impl Numbers {
 
     async fn take(&self, series: &str) -> Result<i64, Fault> {
         self.db
-            .write("orders.number_block", async |tx| Ok(store::number_block_take(&*tx, series, BLOCK).await?))
+            .write("orders.number_block", async |tx| {
+                Ok(store::number_block_take(&*tx, series, BLOCK).await?)
+            })
             .await
     }
 }

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::events;
 use crate::clock::Clock;
-use crate::domain::catalog::service::SellableVariant;
+use crate::domain::catalog::model::SellableVariant;
 use crate::domain::inventory::model::{Allocation, Available, Need, allocate};
 use crate::events::outbox::NewEvent;
 use crate::money;
@@ -58,10 +58,17 @@ pub struct Plan {
 /// Every line that is short, or a total that does not fit.
 pub fn plan(clock: &Clock, wanted: &Wanted, stock: &[Available]) -> Result<Plan, Vec<Error>> {
     let lines = lines(clock, wanted).ok_or_else(|| vec![Error::TooLarge])?;
-    let total = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.total_minor));
+    let total = lines
+        .iter()
+        .try_fold(0_i64, |sum, line| sum.checked_add(line.total_minor));
     let total = total.ok_or_else(|| vec![Error::TooLarge])?;
-    let needs: Vec<Need> =
-        lines.iter().map(|line| Need { variant_id: line.variant_id, units: line.quantity }).collect();
+    let needs: Vec<Need> = lines
+        .iter()
+        .map(|line| Need {
+            variant_id: line.variant_id,
+            units: line.quantity,
+        })
+        .collect();
     let allocations = allocate(&needs, stock).map_err(|short| {
         let error = |line: usize| Error::InsufficientStock {
             line,
@@ -97,7 +104,14 @@ pub fn plan(clock: &Clock, wanted: &Wanted, stock: &[Available]) -> Result<Plan,
         created_at: wanted.now,
     };
     let event = events::event(&order, &lines, None);
-    Ok(Plan { order, lines, history, reservations, allocations, event })
+    Ok(Plan {
+        order,
+        lines,
+        history,
+        reservations,
+        allocations,
+        event,
+    })
 }
 
 fn order(wanted: &Wanted, total_minor: i64) -> order::Model {

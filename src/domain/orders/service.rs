@@ -10,7 +10,8 @@ use crate::config::Shop;
 use crate::db::idempotency::{self, Idempotency};
 use crate::db::page::{self, Keyset};
 use crate::db::{Db, Tx, error};
-use crate::domain::catalog::service::{ResolveError, SellableVariant, VariantReference};
+use crate::domain::catalog::error::ResolveError;
+use crate::domain::catalog::model::{SellableVariant, VariantReference};
 use crate::domain::inventory::service::Taken;
 use crate::domain::{catalog, inventory};
 use crate::error::{Failure, Fault};
@@ -79,7 +80,10 @@ pub struct Sorting {
 
 impl Default for Sorting {
     fn default() -> Self {
-        Self { sort: Sort::CreatedAt, descending: true }
+        Self {
+            sort: Sort::CreatedAt,
+            descending: true,
+        }
     }
 }
 
@@ -91,7 +95,12 @@ impl Sorting {
             Sort::CreatedAt => ("CREATED_AT", order::Column::CreatedAt),
             Sort::Total => ("TOTAL", order::Column::TotalMinor),
         };
-        Keyset { name, column, id: order::Column::Id, descending: self.descending }
+        Keyset {
+            name,
+            column,
+            id: order::Column::Id,
+            descending: self.descending,
+        }
     }
 }
 
@@ -121,7 +130,16 @@ impl Service {
         shop: Shop,
     ) -> Self {
         let numbers = Numbers::new(db.clone(), clock.clone(), "ORD");
-        Self { db, clock, idempotency, numbers, catalog, inventory, events, shop }
+        Self {
+            db,
+            clock,
+            idempotency,
+            numbers,
+            catalog,
+            inventory,
+            events,
+            shop,
+        }
     }
 
     /// Creates an order with server-side prices and reserves its stock. The answer tells whether an earlier request
@@ -139,7 +157,8 @@ impl Service {
         let effect = |key| self.order_create_once(user_id, new, key);
         let (id, replayed) = self.idempotency.once(key, effect).await?;
         let order = self.order_read(Scope::Own(user_id), OrderId(id)).await?;
-        let order = order.ok_or_else(|| Fault::Broken(format!("order {id} vanished after its commit")))?;
+        let order =
+            order.ok_or_else(|| Fault::Broken(format!("order {id} vanished after its commit")))?;
         Ok((order, replayed))
     }
 
@@ -162,7 +181,11 @@ impl Service {
             now,
             expires_at: now + TimeDelta::minutes(self.shop.reservation_min),
         };
-        let variants: Vec<_> = wanted.lines.iter().map(|(variant, _)| variant.variant_id).collect();
+        let variants: Vec<_> = wanted
+            .lines
+            .iter()
+            .map(|(variant, _)| variant.variant_id)
+            .collect();
         let mut attempt = 1;
         loop {
             let stock = self.inventory.stock_available(&variants).await?;
@@ -172,7 +195,9 @@ impl Service {
                 Some(Ok(())) => return Ok(wanted.id.0),
                 Some(Err(ApplyError::Taken)) if attempt < PLANS => attempt += 1,
                 // Every plan lost a race: what is left now is too little, or too contended to promise.
-                Some(Err(ApplyError::Taken)) => return Err(Failure::Refused(self.all_short(&wanted))),
+                Some(Err(ApplyError::Taken)) => {
+                    return Err(Failure::Refused(self.all_short(&wanted)));
+                }
                 Some(Err(ApplyError::Failed(failure))) => return Err(failure),
                 None => return Err(Fault::Broken("a batch of one had no result".to_owned()).into()),
             }
@@ -180,16 +205,22 @@ impl Service {
     }
 
     fn all_short(&self, wanted: &Wanted) -> Vec<Error> {
-        let short = |(line, (variant, requested)): (usize, &(SellableVariant, i64))| Error::InsufficientStock {
-            line,
-            variant_id: variant.variant_id,
-            requested: *requested,
+        let short = |(line, (variant, requested)): (usize, &(SellableVariant, i64))| {
+            Error::InsufficientStock {
+                line,
+                variant_id: variant.variant_id,
+                requested: *requested,
+            }
         };
         wanted.lines.iter().enumerate().map(short).collect()
     }
 
     async fn lines_resolve(&self, new: &NewOrder) -> Result<Vec<(SellableVariant, i64)>> {
-        let references: Vec<_> = new.lines.iter().map(|line| line.reference.clone()).collect();
+        let references: Vec<_> = new
+            .lines
+            .iter()
+            .map(|line| line.reference.clone())
+            .collect();
         let resolved = self.catalog.variants_resolve(&references).await?;
         let mut lines = Vec::with_capacity(references.len());
         let mut errors = Vec::new();
@@ -207,7 +238,11 @@ impl Service {
                 }
             }
         }
-        if errors.is_empty() { Ok(lines) } else { Err(errors.into()) }
+        if errors.is_empty() {
+            Ok(lines)
+        } else {
+            Err(errors.into())
+        }
     }
 
     /// Writes plans in one transaction; when that fails because of one of them, each alone, in their order, so that
@@ -227,18 +262,26 @@ impl Service {
     }
 
     async fn apply_together(&self, plans: &[Keyed]) -> std::result::Result<(), ApplyError> {
-        let written = self.db.write("orders.create", async |tx| self.apply_in(&tx, plans).await).await;
+        let written = self
+            .db
+            .write("orders.create", async |tx| self.apply_in(&tx, plans).await)
+            .await;
         match written {
             Ok(()) => {}
             Err(ApplyError::Failed(Failure::Fault(Fault::CommitUnknown(name, source)))) => {
                 // The answer of the commit was lost: the orders are there, all of them or none.
                 let first = plans.first().map(|(plan, _)| plan.order.id);
                 let found = match first {
-                    Some(id) => self.order_read(Scope::All, id).await.map_err(ApplyError::Failed)?,
+                    Some(id) => self
+                        .order_read(Scope::All, id)
+                        .await
+                        .map_err(ApplyError::Failed)?,
                     None => None,
                 };
                 if found.is_none() {
-                    return Err(ApplyError::Failed(Fault::CommitUnknown(name, source).into()));
+                    return Err(ApplyError::Failed(
+                        Fault::CommitUnknown(name, source).into(),
+                    ));
                 }
             }
             Err(error) => return Err(error),
@@ -254,7 +297,10 @@ impl Service {
         }
         let rows: Vec<&Plan> = plans.iter().map(|(plan, _)| plan).collect();
         store::orders_insert(&**tx, &rows).await.map_err(|source| {
-            let (index, columns) = ("uq_orders_client_reference", "orders.user_id, orders.client_reference");
+            let (index, columns) = (
+                "uq_orders_client_reference",
+                "orders.user_id, orders.client_reference",
+            );
             if error::is_duplicate(&source, index, columns) {
                 ApplyError::Failed(Error::ClientReferenceTaken.into())
             } else if error::is_foreign_key(&source) {
@@ -264,10 +310,23 @@ impl Service {
                 source.into()
             }
         })?;
-        let reservations: Vec<_> = rows.iter().flat_map(|plan| plan.reservations.clone()).collect();
-        self.inventory.reservations_insert_in(tx, &reservations).await?;
-        outbox::insert(&**tx, &self.clock, rows.iter().map(|plan| plan.event.clone()).collect()).await?;
-        let allocations: Vec<_> = rows.iter().flat_map(|plan| plan.allocations.clone()).collect();
+        let reservations: Vec<_> = rows
+            .iter()
+            .flat_map(|plan| plan.reservations.clone())
+            .collect();
+        self.inventory
+            .reservations_insert_in(tx, &reservations)
+            .await?;
+        outbox::insert(
+            &**tx,
+            &self.clock,
+            rows.iter().map(|plan| plan.event.clone()).collect(),
+        )
+        .await?;
+        let allocations: Vec<_> = rows
+            .iter()
+            .flat_map(|plan| plan.allocations.clone())
+            .collect();
         let now = self.clock.now();
         match self.inventory.reserve_in(tx, &allocations, now).await? {
             Ok(()) => Ok(()),
@@ -287,7 +346,11 @@ impl Service {
         reason: Option<&str>,
         key: Option<idempotency::Request>,
     ) -> Result<(order::Model, bool)> {
-        let change = Change { to: OrderStatus::Cancelled, actor_id: Some(actor_id), reason };
+        let change = Change {
+            to: OrderStatus::Cancelled,
+            actor_id: Some(actor_id),
+            reason,
+        };
         self.order_change_once(scope, id, change, key).await
     }
 
@@ -301,22 +364,37 @@ impl Service {
         id: OrderId,
         key: Option<idempotency::Request>,
     ) -> Result<(order::Model, bool)> {
-        let change = Change { to: OrderStatus::Paid, actor_id: Some(actor_id), reason: None };
+        let change = Change {
+            to: OrderStatus::Paid,
+            actor_id: Some(actor_id),
+            reason: None,
+        };
         self.order_change_once(Scope::All, id, change, key).await
     }
 
     /// Expires an unpaid order; one that changed meanwhile is left alone.
     pub(super) async fn order_expire(&self, id: OrderId) -> std::result::Result<(), Fault> {
-        let change = Change { to: OrderStatus::Expired, actor_id: None, reason: None };
+        let change = Change {
+            to: OrderStatus::Expired,
+            actor_id: None,
+            reason: None,
+        };
         match self.order_change(Scope::All, id, change, None).await {
             Ok(()) | Err(Failure::Refused(_)) => Ok(()),
             Err(Failure::Fault(fault)) => Err(fault),
         }
     }
 
-    pub(super) async fn orders_expired(&self, limit: u64) -> std::result::Result<Vec<OrderId>, Fault> {
+    pub(super) async fn orders_expired(
+        &self,
+        limit: u64,
+    ) -> std::result::Result<Vec<OrderId>, Fault> {
         let now = self.clock.now();
-        self.db.read("orders.expired", async |c| Ok(store::orders_expired(&*c, now, limit).await?)).await
+        self.db
+            .read("orders.expired", async |c| {
+                Ok(store::orders_expired(&*c, now, limit).await?)
+            })
+            .await
     }
 
     async fn order_change_once(
@@ -326,9 +404,16 @@ impl Service {
         change: Change<'_>,
         key: Option<idempotency::Request>,
     ) -> Result<(order::Model, bool)> {
-        let effect = async |key| self.order_change(scope, id, change, key).await.map(|()| id.0);
+        let effect = async |key| {
+            self.order_change(scope, id, change, key)
+                .await
+                .map(|()| id.0)
+        };
         let (id, replayed) = self.idempotency.once(key, effect).await?;
-        let order = self.order_read(scope, OrderId(id)).await?.ok_or(Error::NotFound)?;
+        let order = self
+            .order_read(scope, OrderId(id))
+            .await?
+            .ok_or(Error::NotFound)?;
         Ok((order, replayed))
     }
 
@@ -351,8 +436,16 @@ impl Service {
     }
 
     /// One change of state: the order, its history, its event, and last the stock.
-    async fn order_change_in(&self, tx: &Tx, scope: Scope, id: OrderId, change: Change<'_>) -> Result<()> {
-        let mut order = store::order_lock(&**tx, scope, id).await?.ok_or(Error::NotFound)?;
+    async fn order_change_in(
+        &self,
+        tx: &Tx,
+        scope: Scope,
+        id: OrderId,
+        change: Change<'_>,
+    ) -> Result<()> {
+        let mut order = store::order_lock(&**tx, scope, id)
+            .await?
+            .ok_or(Error::NotFound)?;
         let (from, to) = (order.status, change.to);
         if to == OrderStatus::Paid && order.paid_at.is_some() {
             return Err(Error::AlreadyPaid.into());
@@ -385,9 +478,16 @@ impl Service {
         };
         store::history_insert(&**tx, vec![history]).await?;
         let lines = store::lines_of_orders(&**tx, &[id]).await?;
-        outbox::insert(&**tx, &self.clock, vec![events::event(&order, &lines, Some(from))]).await?;
+        outbox::insert(
+            &**tx,
+            &self.clock,
+            vec![events::event(&order, &lines, Some(from))],
+        )
+        .await?;
         if to == OrderStatus::Paid {
-            self.inventory.commit_in(tx, id, &order.number, change.actor_id).await?;
+            self.inventory
+                .commit_in(tx, id, &order.number, change.actor_id)
+                .await?;
         } else {
             self.inventory.release_in(tx, id).await?;
         }
@@ -395,7 +495,11 @@ impl Service {
     }
 
     async fn order_read(&self, scope: Scope, id: OrderId) -> Result<Option<order::Model>> {
-        self.db.read("orders.read", async |c| Ok(store::order_by_id(&*c, scope, id).await?)).await
+        self.db
+            .read("orders.read", async |c| {
+                Ok(store::order_by_id(&*c, scope, id).await?)
+            })
+            .await
     }
 
     /// An order of the scope.
@@ -411,7 +515,9 @@ impl Service {
             .read("orders.by", async |c| {
                 Ok(match reference {
                     OrderReference::Id(id) => store::order_by_id(&*c, scope, *id).await?,
-                    OrderReference::Number(number) => store::order_by_number(&*c, scope, number).await?,
+                    OrderReference::Number(number) => {
+                        store::order_by_number(&*c, scope, number).await?
+                    }
                     OrderReference::ClientReference(user_id, reference) => {
                         store::order_by_client_reference(&*c, *user_id, reference).await?
                     }
@@ -433,7 +539,13 @@ impl Service {
     ) -> std::result::Result<Page<order::Model>, page::Error> {
         self.db
             .read("orders.page", async |c| {
-                page::fetch(&*c, store::orders(scope, filter), &sorting.keyset(), request).await
+                page::fetch(
+                    &*c,
+                    store::orders(scope, filter),
+                    &sorting.keyset(),
+                    request,
+                )
+                .await
             })
             .await
     }

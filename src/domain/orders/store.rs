@@ -7,8 +7,8 @@ use entity::ids::{OrderId, ProductId, UserId};
 use entity::orders::{OrderStatus, number_block, order, order_history, order_line};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
 /// Rows of one multi-row insert: stays well below both engines' limits of bound values.
@@ -60,13 +60,14 @@ pub fn orders(scope: Scope, filter: &Filter) -> Select<order::Entity> {
             .from(order_line::Entity)
             .and_where(Expr::col(order_line::Column::ProductId).eq(product_id.0))
             .take();
-        select = select.filter(Expr::col((order::Entity, order::Column::Id)).in_subquery(with_product));
+        select =
+            select.filter(Expr::col((order::Entity, order::Column::Id)).in_subquery(with_product));
     }
     if let Some(number) = &filter.number {
         select = select.filter(order::COLUMN.number.eq(number));
     }
     if let Some(reference) = &filter.client_reference {
-        select = select.filter(order::COLUMN.client_reference.eq(reference));
+        select = select.filter(order::COLUMN.client_reference.eq(reference.to_owned()));
     }
     if let Some(from) = filter.created_from {
         select = select.filter(order::COLUMN.created_at.gte(from));
@@ -84,7 +85,11 @@ pub fn orders(scope: Scope, filter: &Filter) -> Select<order::Entity> {
 }
 
 /// An order of the scope.
-pub async fn order_by_id(c: &impl ConnectionTrait, scope: Scope, id: OrderId) -> Result<Option<order::Model>, DbErr> {
+pub async fn order_by_id(
+    c: &impl ConnectionTrait,
+    scope: Scope,
+    id: OrderId,
+) -> Result<Option<order::Model>, DbErr> {
     scoped(scope).filter(order::COLUMN.id.eq(id)).one(c).await
 }
 
@@ -94,7 +99,10 @@ pub async fn order_by_number(
     scope: Scope,
     number: &str,
 ) -> Result<Option<order::Model>, DbErr> {
-    scoped(scope).filter(order::COLUMN.number.eq(number)).one(c).await
+    scoped(scope)
+        .filter(order::COLUMN.number.eq(number))
+        .one(c)
+        .await
 }
 
 /// A user's order by its client reference.
@@ -103,30 +111,52 @@ pub async fn order_by_client_reference(
     user_id: UserId,
     reference: &str,
 ) -> Result<Option<order::Model>, DbErr> {
-    scoped(Scope::Own(user_id)).filter(order::COLUMN.client_reference.eq(reference)).one(c).await
+    scoped(Scope::Own(user_id))
+        .filter(order::COLUMN.client_reference.eq(reference.to_owned()))
+        .one(c)
+        .await
 }
 
 /// An order of the scope, locked until the transaction ends.
-pub async fn order_lock(c: &impl ConnectionTrait, scope: Scope, id: OrderId) -> Result<Option<order::Model>, DbErr> {
-    scoped(scope).filter(order::COLUMN.id.eq(id)).lock_exclusive().one(c).await
+pub async fn order_lock(
+    c: &impl ConnectionTrait,
+    scope: Scope,
+    id: OrderId,
+) -> Result<Option<order::Model>, DbErr> {
+    scoped(scope)
+        .filter(order::COLUMN.id.eq(id))
+        .lock_exclusive()
+        .one(c)
+        .await
 }
 
 /// Writes the rows of orders, all but their stock.
 pub async fn orders_insert(c: &impl ConnectionTrait, plans: &[&Plan]) -> Result<(), DbErr> {
-    let orders = plans.iter().map(|plan| plan.order.clone().into_active_model());
-    order::Entity::insert_many(orders).exec_without_returning(c).await?;
+    let orders = plans
+        .iter()
+        .map(|plan| plan.order.clone().into_active_model());
+    order::Entity::insert_many(orders)
+        .exec_without_returning(c)
+        .await?;
     let lines: Vec<_> = plans.iter().flat_map(|plan| &plan.lines).collect();
     for chunk in lines.chunks(INSERT_ROWS) {
         let rows = chunk.iter().map(|&line| line.clone().into_active_model());
-        order_line::Entity::insert_many(rows).exec_without_returning(c).await?;
+        order_line::Entity::insert_many(rows)
+            .exec_without_returning(c)
+            .await?;
     }
     history_insert(c, plans.iter().map(|plan| plan.history.clone()).collect()).await
 }
 
 /// Writes rows of history.
-pub async fn history_insert(c: &impl ConnectionTrait, rows: Vec<order_history::Model>) -> Result<(), DbErr> {
+pub async fn history_insert(
+    c: &impl ConnectionTrait,
+    rows: Vec<order_history::Model>,
+) -> Result<(), DbErr> {
     let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-    order_history::Entity::insert_many(rows).exec_without_returning(c).await?;
+    order_history::Entity::insert_many(rows)
+        .exec_without_returning(c)
+        .await?;
     Ok(())
 }
 
@@ -137,9 +167,18 @@ pub async fn history_insert(c: &impl ConnectionTrait, rows: Vec<order_history::M
 pub async fn order_update(c: &impl ConnectionTrait, row: &order::Model) -> Result<(), DbErr> {
     let done = order::Entity::update_many()
         .col_expr(order::Column::Status, Expr::value(row.status.as_str()))
-        .col_expr(order::Column::PaymentStatus, Expr::value(row.payment_status.as_str()))
-        .col_expr(order::Column::CancelReason, Expr::value(row.cancel_reason.clone()))
-        .col_expr(order::Column::ReservationExpiresAt, Expr::value(row.reservation_expires_at))
+        .col_expr(
+            order::Column::PaymentStatus,
+            Expr::value(row.payment_status.as_str()),
+        )
+        .col_expr(
+            order::Column::CancelReason,
+            Expr::value(row.cancel_reason.clone()),
+        )
+        .col_expr(
+            order::Column::ReservationExpiresAt,
+            Expr::value(row.reservation_expires_at),
+        )
         .col_expr(order::Column::Version, Expr::value(row.version))
         .col_expr(order::Column::UpdatedAt, Expr::value(row.updated_at))
         .col_expr(order::Column::PaidAt, Expr::value(row.paid_at))
@@ -151,7 +190,11 @@ pub async fn order_update(c: &impl ConnectionTrait, row: &order::Model) -> Resul
     if done.rows_affected == 1 {
         Ok(())
     } else {
-        Err(DbErr::Custom(format!("order {} is not at version {}", row.id, row.version - 1)))
+        Err(DbErr::Custom(format!(
+            "order {} is not at version {}",
+            row.id,
+            row.version - 1
+        )))
     }
 }
 
@@ -172,7 +215,10 @@ pub async fn orders_expired(
 }
 
 /// Lines of orders, in their places.
-pub async fn lines_of_orders(c: &impl ConnectionTrait, orders: &[OrderId]) -> Result<Vec<order_line::Model>, DbErr> {
+pub async fn lines_of_orders(
+    c: &impl ConnectionTrait,
+    orders: &[OrderId],
+) -> Result<Vec<order_line::Model>, DbErr> {
     order_line::Entity::find()
         .filter(order_line::COLUMN.order_id.is_in(orders.to_vec()))
         .order_by_asc(order_line::COLUMN.order_id)
@@ -195,18 +241,31 @@ pub async fn history_of_orders(
 }
 
 /// Takes a block of numbers and returns its first.
-pub async fn number_block_take(c: &impl ConnectionTrait, series: &str, size: i64) -> Result<i64, DbErr> {
+pub async fn number_block_take(
+    c: &impl ConnectionTrait,
+    series: &str,
+    size: i64,
+) -> Result<i64, DbErr> {
     let taken = number_block::Entity::update_many()
-        .col_expr(number_block::Column::Next, Expr::col(number_block::Column::Next).add(size))
+        .col_expr(
+            number_block::Column::Next,
+            Expr::col(number_block::Column::Next).add(size),
+        )
         .filter(number_block::COLUMN.series.eq(series))
         .exec(c)
         .await?;
     if taken.rows_affected == 0 {
         // Two replicas may both find no row: the second one gets a duplicate here, and its caller tries again.
-        let row = number_block::ActiveModel { series: Set(series.to_owned()), next: Set(1 + size) };
-        number_block::Entity::insert(row).exec_without_returning(c).await?;
+        let row = number_block::ActiveModel {
+            series: Set(series.to_owned()),
+            next: Set(1 + size),
+        };
+        number_block::Entity::insert(row)
+            .exec_without_returning(c)
+            .await?;
         return Ok(1);
     }
     let row = number_block::Entity::find_by_id(series).one(c).await?;
-    row.map(|row| row.next - size).ok_or_else(|| DbErr::RecordNotFound(format!("the numbers of {series}")))
+    row.map(|row| row.next - size)
+        .ok_or_else(|| DbErr::RecordNotFound(format!("the numbers of {series}")))
 }
