@@ -9,6 +9,9 @@
 
 mod support;
 
+mod accounts;
+mod accounts_tokens;
+mod authorization;
 mod database;
 mod events;
 #[cfg(feature = "kafka")]
