@@ -5,12 +5,20 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
+use crate::domain::{catalog, inventory, orders};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
 use uuid::Uuid;
+
+/// How often unpaid orders are looked for whose reservation has ended.
+const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often old idempotency keys are removed.
+const CLEAN_PERIOD: Duration = Duration::from_secs(60);
 
 /// Everything a process has; cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +34,9 @@ struct Parts {
     push: Push,
     events: Events,
     idempotency: Idempotency,
+    catalog: catalog::service::Service,
+    inventory: inventory::service::Service,
+    orders: orders::service::Service,
     workers: Workers,
     /// Names this process in leases.
     process_id: Uuid,
@@ -45,6 +56,28 @@ impl App {
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let workers = Workers::new();
+        let catalog = catalog::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            &config.shop.currency,
+        );
+        let inventory = inventory::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            config.shop.low_stock_threshold,
+        );
+        let orders = orders::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            inventory.clone(),
+            events.clone(),
+            config.shop.clone(),
+        );
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
@@ -53,10 +86,39 @@ impl App {
                 push,
                 events,
                 idempotency,
+                catalog,
+                inventory,
+                orders,
                 workers,
                 process_id,
             }),
         })
+    }
+
+    /// Starts all background work of this process.
+    pub fn start_workers(&self) {
+        let workers = self.workers();
+        self.events().start(workers);
+        let orders = self.orders().clone();
+        workers.every(
+            "orders.expire",
+            EXPIRE_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let orders = orders.clone();
+                async move { orders::tasks::expire_unpaid(&orders).await }
+            },
+        );
+        let idempotency = self.idempotency().clone();
+        workers.every(
+            "idempotency.clean",
+            CLEAN_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let idempotency = idempotency.clone();
+                async move { idempotency.clean().await }
+            },
+        );
     }
 
     /// Settings.
@@ -93,6 +155,24 @@ impl App {
     #[must_use]
     pub fn idempotency(&self) -> &Idempotency {
         &self.parts.idempotency
+    }
+
+    /// The catalogue.
+    #[must_use]
+    pub fn catalog(&self) -> &catalog::service::Service {
+        &self.parts.catalog
+    }
+
+    /// The inventory.
+    #[must_use]
+    pub fn inventory(&self) -> &inventory::service::Service {
+        &self.parts.inventory
+    }
+
+    /// Orders.
+    #[must_use]
+    pub fn orders(&self) -> &orders::service::Service {
+        &self.parts.orders
     }
 
     /// Background work.

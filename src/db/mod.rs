@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod idempotency;
+pub mod keys;
 pub mod lease;
 pub mod migrate;
 mod open;

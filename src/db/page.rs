@@ -3,6 +3,7 @@
 //! A root list is the case of one parent; a list below a list (`categories { products }`) is the case of many, and
 //! costs the same two statements.
 
+use crate::error::Fault;
 use crate::page::{BadCursor, Cursor, Page, PageRequest, SortValue, Window};
 use chrono::DateTime;
 use sea_orm::sea_query::{
@@ -35,7 +36,7 @@ pub enum Error {
     /// The client's cursor is not one of this list.
     Cursor(BadCursor),
     /// The database failed.
-    Db(DbErr),
+    Fault(Fault),
 }
 
 impl From<BadCursor> for Error {
@@ -46,7 +47,13 @@ impl From<BadCursor> for Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        Self::Db(error)
+        Self::Fault(Fault::Db(error))
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::ApiError;
 use super::scalars::int;
 use crate::config::Limits;
 use crate::page::{Page, PageRequest, Window};
-use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use async_graphql::{Context, Enum, Object, OutputType, SimpleObject, TypeName};
 use std::borrow::Cow;
 
 /// A part of a list.
@@ -123,6 +123,23 @@ impl<T: OutputType> Connection<T> {
             total: page.total,
             page_size: request.limit,
         }
+    }
+}
+
+/// The direction of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum OrderDirection {
+    /// Smallest, first or oldest in front.
+    Asc,
+    /// Greatest, last or newest in front.
+    Desc,
+}
+
+impl OrderDirection {
+    /// Whether the greatest comes first.
+    #[must_use]
+    pub const fn is_descending(self) -> bool {
+        matches!(self, Self::Desc)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Errors as GraphQL shows them: user errors in payloads, everything else at the top.
 
+use crate::domain::catalog::graphql::ProductVariant;
+use crate::domain::catalog::loaders::{CatalogLoader, VariantKey};
 use crate::domain::orders::graphql::OrderStatus;
 use crate::error::{Details, Fault, Problem, chain};
 use crate::page::BadCursor;
-use async_graphql::{Enum, ErrorExtensions, Interface, SimpleObject};
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{ComplexObject, Context, Enum, ErrorExtensions, Interface, SimpleObject};
 use entity::ids::VariantId;
 use std::sync::Arc;
 
@@ -99,6 +102,7 @@ pub struct InputError {
 
 /// Less can be bought than was asked for.
 #[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
 pub struct InsufficientStockError {
     /// `INSUFFICIENT_STOCK`.
     pub code: ErrorCode,
@@ -111,8 +115,19 @@ pub struct InsufficientStockError {
     /// Units that were asked for.
     pub requested: i32,
     #[graphql(skip)]
-    #[expect(dead_code, reason = "the catalogue resolves it")]
     variant_id: VariantId,
+}
+
+#[ComplexObject]
+impl InsufficientStockError {
+    /// The variant that is short.
+    async fn variant(&self, ctx: &Context<'_>) -> Result<ProductVariant, ApiError> {
+        // It was for sale a moment ago, so whoever asked for it may see it.
+        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
+        let row = loader.load_one(VariantKey(self.variant_id)).await?;
+        row.map(ProductVariant::from)
+            .ok_or_else(|| Fault::Broken(format!("variant {} is gone", self.variant_id)).into())
+    }
 }
 
 /// A change that the order's state does not allow.
@@ -134,10 +149,18 @@ pub struct InvalidTransitionError {
     pub allowed: Vec<OrderStatus>,
 }
 
+/// Arguments that stand beside `input`.
+const BESIDE_INPUT: &[&str] = &["id", "idempotencyKey"];
+
 impl UserError {
-    /// A problem whose path is put below `prefix`.
+    /// A problem whose path is put below `prefix`, unless it names an argument that stands beside the input.
     #[must_use]
     pub fn new(problem: Problem, prefix: &[&str]) -> Self {
+        let beside = problem
+            .path
+            .first()
+            .is_some_and(|name| BESIDE_INPUT.contains(&name.as_str()));
+        let prefix = if beside { &[] } else { prefix };
         let path: Vec<String> = prefix
             .iter()
             .map(|&part| part.to_owned())
@@ -229,7 +252,7 @@ impl From<crate::db::page::Error> for ApiError {
     fn from(error: crate::db::page::Error) -> Self {
         match error {
             crate::db::page::Error::Cursor(error) => error.into(),
-            crate::db::page::Error::Db(error) => Self::Fault(error.into()),
+            crate::db::page::Error::Fault(fault) => Self::Fault(fault),
         }
     }
 }

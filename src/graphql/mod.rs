@@ -5,8 +5,14 @@
 
 pub mod authorization;
 pub mod connection;
+pub mod document;
+pub mod engine;
 pub mod error;
+pub mod filter;
+pub mod idempotency;
 pub mod payload;
+pub mod request;
 pub mod scalars;
 pub mod schema;
 pub mod validate;
+pub mod values;

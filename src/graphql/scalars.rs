@@ -4,7 +4,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::graphql::error::ApiError;
 use crate::{clock, money};
 use async_graphql::{
-    ID, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+    ID, InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, SimpleObject, Value,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -37,6 +37,13 @@ impl ScalarType for Decimal {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+impl serde::Serialize for Decimal {
+    /// As clients write it; rules of input structs and idempotency keys read inputs through serde.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 
@@ -98,6 +105,22 @@ impl ScalarType for CurrencyCode {
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
     }
+}
+
+/// What is wrong with a value of one of the scalars above, said with how to write it.
+#[must_use]
+pub fn problem(scalar: &str, value: &Value) -> Option<String> {
+    match scalar {
+        "Decimal" => unreadable::<Decimal>(value),
+        "DateTime" => unreadable::<Time>(value),
+        "CurrencyCode" => unreadable::<CurrencyCode>(value),
+        _ => None,
+    }
+}
+
+fn unreadable<S: ScalarType + InputType>(value: &Value) -> Option<String> {
+    let error = <S as ScalarType>::parse(value.clone()).err()?;
+    Some(error.into_server_error(Pos::default()).message)
 }
 
 /// An amount of money.

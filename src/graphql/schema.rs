@@ -1,7 +1,11 @@
 //! The roots of the schema, its limits and its text.
 
+use super::engine::Engine;
 use super::scalars::CurrencyCode;
 use crate::app::App;
+use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
+use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
+use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
 };
@@ -11,11 +15,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Query(ShopQuery);
+pub struct Query(ShopQuery, CatalogQuery, InventoryQuery, OrdersQuery);
 
 /// Changes.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Mutation(ShopMutation);
+pub struct Mutation(CatalogMutation, InventoryMutation, OrdersMutation);
 
 /// The shop as everybody sees it.
 #[derive(Clone, Debug, SimpleObject)]
@@ -45,42 +49,25 @@ impl ShopQuery {
     }
 }
 
-/// Placeholder of the walking skeleton.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ShopMutation;
-
-#[Object]
-impl ShopMutation {
-    /// Placeholder until the domains stand.
-    async fn placeholder(&self) -> bool {
-        true
-    }
-}
-
 /// Builds the schema over an app, with the limits of its configuration.
 #[must_use]
-pub fn build(app: &App) -> Schema {
+pub fn build(app: &App) -> Engine {
     let limits = &app.config().limits;
-    let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_depth(limits.depth)
-        .limit_complexity(limits.complexity)
-        .limit_directives(limits.directives)
-        .limit_aliases(limits.aliases)
-        .data(app.clone())
-        .data(limits.clone());
     let introspection = app
         .config()
         .http
         .introspection
         .is_on(!app.config().production());
-    if introspection {
-        builder.finish()
-    } else {
-        builder
-            .disable_introspection()
-            .disable_suggestions()
-            .finish()
-    }
+    Engine::new(limits, || {
+        let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+            .data(app.clone())
+            .data(limits.clone());
+        if introspection {
+            builder
+        } else {
+            builder.disable_introspection().disable_suggestions()
+        }
+    })
 }
 
 /// The schema's text, as `schema.graphql` has it.

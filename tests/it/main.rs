@@ -13,4 +13,8 @@ mod database;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
+mod http_hostile;
+mod http_server;
+mod http_spec;
+mod orders_service;
 mod push;

@@ -1,7 +1,11 @@
 //! A test's own app on its own database.
 
+pub(crate) mod http;
 pub(crate) mod services;
+mod shop;
 pub(crate) mod wait;
+
+pub(crate) use shop::Sold;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -1,0 +1,216 @@
+//! The command line: every command is a thin shell over a service.
+
+mod commands;
+mod serve;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::error::Fault;
+use crate::graphql::schema;
+use crate::telemetry;
+use clap::{Parser, Subcommand};
+use entity::accounts::Role;
+use std::path::PathBuf;
+
+/// A commerce backend in one binary. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "tradepost", version, about)]
+pub struct Cli {
+    /// Configuration file (TOML); else `tradepost.toml` in this folder if it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves GraphQL and runs the background work; migrates first, and fills an empty shop with demo data in
+    /// development.
+    Serve {
+        /// Leaves the background work to other processes.
+        #[arg(long)]
+        no_workers: bool,
+    },
+    /// Runs the background work alone.
+    Worker,
+    /// Changes the database's schema.
+    Migrate {
+        #[command(subcommand)]
+        command: Migrate,
+    },
+    /// Fills an empty database with the demo shop.
+    Seed {
+        /// Said in production, where the demo log-ins are a way in.
+        #[arg(long)]
+        yes_destroy: bool,
+    },
+    /// Prints the GraphQL schema.
+    Schema,
+    /// Prints the effective settings as TOML, with secrets masked.
+    Config,
+    /// Manages users.
+    User {
+        #[command(subcommand)]
+        command: User,
+    },
+    /// Looks at events.
+    Events {
+        #[command(subcommand)]
+        command: Events,
+    },
+    /// Brings data in.
+    Import {
+        #[command(subcommand)]
+        command: Import,
+    },
+    /// Asks the server on this machine whether it is ready, for health checks of containers.
+    Health,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Migrate {
+    /// Runs what has not run.
+    Up,
+    /// Undoes the last changes.
+    Down {
+        /// How many.
+        #[arg(default_value_t = 1)]
+        steps: u32,
+    },
+    /// Tells what has run.
+    Status,
+    /// Drops everything and starts anew.
+    Fresh {
+        /// Said in production, where this destroys the shop.
+        #[arg(long)]
+        yes_destroy: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum User {
+    /// Adds a user; the password is read from standard input.
+    Create {
+        /// E-mail.
+        email: String,
+        /// Name.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Role: customer, staff or admin.
+        #[arg(long, default_value = "customer", value_parser = role)]
+        role: Role,
+    },
+    /// Gives a user a role.
+    Promote {
+        /// E-mail.
+        email: String,
+        /// Role: customer, staff or admin.
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Events {
+    /// Prints published events.
+    Tail {
+        /// From the first that is kept, not only new ones.
+        #[arg(long)]
+        from_beginning: bool,
+        /// Ends after the last one that is there instead of waiting for more.
+        #[arg(long)]
+        no_follow: bool,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// Only this type, as tradepost.order.created.v1.
+        #[arg(long = "type")]
+        event_type: Option<String>,
+    },
+    /// Lists events that are not published.
+    List {
+        /// Only those that were set aside.
+        #[arg(long)]
+        parked: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// Products from a CSV file; docs/operations.md lists the columns.
+    Products {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// Checks everything and writes nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Where refused rows go, with their number and the reason.
+        #[arg(long, default_value = "rejected.csv")]
+        rejects: PathBuf,
+    },
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::ALL
+        .iter()
+        .copied()
+        .find(|role| role.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| "customer, staff or admin".to_owned())
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// Ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// What was asked for cannot be done.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// What the command says.
+pub async fn run(cli: Cli) -> Result<(), Error> {
+    let command = cli.command.unwrap_or(Command::Serve { no_workers: false });
+    if matches!(command, Command::Schema) {
+        print!("{}", schema::sdl());
+        return Ok(());
+    }
+    let config = Config::load(cli.config.as_deref())?;
+    if matches!(command, Command::Config) {
+        print!("{}", config.to_toml().map_err(Fault::doing("writing the settings"))?);
+        return Ok(());
+    }
+    telemetry::init(&config.log)?;
+    match command {
+        Command::Serve { no_workers } => return Box::pin(serve::serve(config, no_workers)).await,
+        Command::Worker => return Box::pin(serve::worker(config)).await,
+        Command::Health => return commands::health(&config).await,
+        _ => {}
+    }
+    let app = App::new(config, Clock::system()).await?;
+    let done = Box::pin(with_app(&app, command)).await;
+    app.close().await;
+    done
+}
+
+async fn with_app(app: &App, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Migrate { command } => commands::migrate(app, command).await,
+        Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
+        Command::User { command } => commands::user(app, command).await,
+        Command::Events { command } => commands::events(app, command).await,
+        Command::Import { command: Import::Products { file, dry_run, rejects } } => {
+            commands::import_products(app, &file, dry_run, &rejects).await
+        }
+        Command::Serve { .. } | Command::Worker | Command::Schema | Command::Config | Command::Health => Ok(()),
+    }
+}

@@ -1,0 +1,87 @@
+//! Batches of one request: stock of variants and warehouses by id.
+
+use super::store;
+use crate::app::App;
+use crate::db::Db;
+use crate::error::Fault;
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use entity::ids::{VariantId, WarehouseId};
+use entity::inventory::{stock, warehouse};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads of the inventory, batched within a request.
+#[derive(Clone, Debug)]
+pub struct InventoryLoader {
+    db: Db,
+}
+
+/// Stock rows of a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StockOfVariant(pub VariantId);
+
+/// A warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WarehouseKey(pub WarehouseId);
+
+impl Loader<StockOfVariant> for InventoryLoader {
+    type Value = Vec<stock::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[StockOfVariant],
+    ) -> Result<HashMap<StockOfVariant, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("inventory.load_stock", async |c| {
+                Ok::<_, Fault>(store::stock_of_variants(&*c, &ids).await?)
+            })
+            .await?;
+        let mut found: HashMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for row in rows {
+            found
+                .entry(StockOfVariant(row.variant_id))
+                .or_default()
+                .push(row);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<WarehouseKey> for InventoryLoader {
+    type Value = warehouse::Model;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[WarehouseKey],
+    ) -> Result<HashMap<WarehouseKey, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("inventory.load_warehouses", async |c| {
+                Ok::<_, Fault>(store::warehouses_by_ids(&*c, &ids).await?)
+            })
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (WarehouseKey(row.id), row))
+            .collect())
+    }
+}
+
+/// Gives a request its own loader.
+#[must_use]
+pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
+    let loader = InventoryLoader {
+        db: app.db().clone(),
+    };
+    request.data(
+        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
+            .delay(Duration::ZERO),
+    )
+}

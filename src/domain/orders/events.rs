@@ -1,0 +1,146 @@
+//! What orders publish: the order after the change, with all that a consumer needs to act.
+//!
+//! Amounts are decimal strings with all the decimals of their currency, times have six digits of fraction and `Z`.
+
+use crate::clock;
+use crate::events::outbox::NewEvent;
+use crate::money;
+use entity::orders::{OrderStatus, order, order_line};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The aggregate's name in the outbox.
+pub const AGGREGATE: &str = "order";
+
+/// The type of the event that a change of state writes.
+#[must_use]
+pub const fn event_type(to: OrderStatus) -> &'static str {
+    match to {
+        OrderStatus::Paid => "tradepost.order.paid.v1",
+        OrderStatus::Cancelled => "tradepost.order.cancelled.v1",
+        OrderStatus::Expired => "tradepost.order.expired.v1",
+        OrderStatus::Failed => "tradepost.order.failed.v1",
+        OrderStatus::Fulfilled | OrderStatus::PartlyFulfilled => "tradepost.order.fulfilled.v1",
+        OrderStatus::AwaitingPayment | OrderStatus::Pending => "tradepost.order.updated.v1",
+    }
+}
+
+/// The type of the first event of an order.
+pub const CREATED: &str = "tradepost.order.created.v1";
+
+/// An amount in an event.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Amount {
+    /// Decimal with all the decimals of the currency (`"150.00"`).
+    pub amount: String,
+    /// The currency.
+    pub currency_code: String,
+}
+
+impl Amount {
+    fn new(minor: i64, currency: &str) -> Self {
+        Self {
+            amount: money::to_decimal(minor, currency).to_string(),
+            currency_code: currency.to_owned(),
+        }
+    }
+}
+
+/// A line of an order in an event.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// The line.
+    pub line_id: Uuid,
+    /// The product.
+    pub product_id: Uuid,
+    /// The variant.
+    pub variant_id: Uuid,
+    /// Its SKU when it was sold.
+    pub sku: String,
+    /// Its name when it was sold.
+    pub name: String,
+    /// Units.
+    pub quantity: i64,
+    /// Price of one unit.
+    pub unit_price: Amount,
+    /// Quantity × unit price.
+    pub total: Amount,
+}
+
+/// The body of every order event: the order after the change.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderBody {
+    /// The order.
+    pub order_id: Uuid,
+    /// Its number for people.
+    pub number: String,
+    /// Its version: 1, 2, 3 … without gaps.
+    pub version: i32,
+    /// Its state.
+    pub status: &'static str,
+    /// The state before, in all events but the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_status: Option<&'static str>,
+    /// The state of its payment.
+    pub payment_status: &'static str,
+    /// Who ordered.
+    pub user_id: Option<Uuid>,
+    /// What is to be paid.
+    pub total: Amount,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// When it was made.
+    pub created_at: String,
+    /// When this change was made.
+    pub updated_at: String,
+}
+
+/// The event of an order after a change; without a previous state it is `order.created`.
+#[must_use]
+pub fn event(
+    order: &order::Model,
+    lines: &[order_line::Model],
+    previous: Option<OrderStatus>,
+) -> NewEvent {
+    let currency = order.currency.as_str();
+    let body = OrderBody {
+        order_id: order.id.0,
+        number: order.number.clone(),
+        version: order.version,
+        status: order.status.as_str(),
+        previous_status: previous.map(OrderStatus::as_str),
+        payment_status: order.payment_status.as_str(),
+        user_id: order.user_id.map(|id| id.0),
+        total: Amount::new(order.total_minor, currency),
+        lines: lines
+            .iter()
+            .map(|line| Line {
+                line_id: line.id.0,
+                product_id: line.product_id.0,
+                variant_id: line.variant_id.0,
+                sku: line.sku.clone(),
+                name: line.name.clone(),
+                quantity: line.quantity,
+                unit_price: Amount::new(line.unit_price_minor, currency),
+                total: Amount::new(line.total_minor, currency),
+            })
+            .collect(),
+        created_at: clock::to_text(order.created_at),
+        updated_at: clock::to_text(order.updated_at),
+    };
+    NewEvent {
+        aggregate_type: AGGREGATE,
+        aggregate_id: order.id.0,
+        aggregate_version: Some(order.version),
+        event_type: if previous.is_none() {
+            CREATED
+        } else {
+            event_type(order.status)
+        },
+        payload: serde_json::json!(body),
+        created_at: order.updated_at,
+    }
+}

@@ -1,0 +1,267 @@
+//! The types of orders.
+
+use super::super::loaders::{HistoryOfOrder, LinesOfOrder, OrdersLoader};
+use crate::domain::catalog;
+use crate::domain::catalog::graphql::{Product, ProductVariant};
+use crate::graphql::error::ApiError;
+use crate::graphql::scalars::{Money, Time, id, int};
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::orders::{order, order_history, order_line};
+
+/// Where an order stands. New values may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "entity::orders::OrderStatus")]
+pub enum OrderStatus {
+    /// Its stock is reserved; no payment is under way.
+    AwaitingPayment,
+    /// A payment is under way or its outcome is not known yet.
+    Pending,
+    /// It is paid.
+    Paid,
+    /// A part of it was sent.
+    PartlyFulfilled,
+    /// All of it was sent.
+    Fulfilled,
+    /// It was cancelled; its stock was given back.
+    Cancelled,
+    /// It was not paid in time; its stock was given back.
+    Expired,
+    /// It could not be completed and was undone.
+    Failed,
+}
+
+/// Where the payment of an order stands. New values may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "entity::orders::PaymentStatus")]
+pub enum PaymentStatus {
+    /// Nothing was paid.
+    Unpaid,
+    /// A payment is under way.
+    Pending,
+    /// The amount is promised by the provider, not taken yet.
+    Authorized,
+    /// Paid in full.
+    Paid,
+    /// A part was paid back.
+    PartlyRefunded,
+    /// All was paid back.
+    Refunded,
+}
+
+/// How an order came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "entity::orders::OrderOrigin")]
+pub enum OrderOrigin {
+    /// Made through this shop.
+    Live,
+    /// Imported with its history.
+    Import,
+}
+
+/// What an order costs.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct OrderCost {
+    /// Sum of the lines.
+    pub subtotal: Money,
+    /// What is to be paid.
+    pub total: Money,
+}
+
+/// An order. It is seen by the customer who made it and by staff.
+#[derive(Clone, Debug)]
+pub struct Order(order::Model);
+
+impl From<order::Model> for Order {
+    fn from(row: order::Model) -> Self {
+        Self(row)
+    }
+}
+
+/// An order. It is seen by the customer who made it and by staff.
+#[Object]
+impl Order {
+    /// Id.
+    async fn id(&self) -> ID {
+        id(self.0.id)
+    }
+
+    /// Number for people, as `ORD-2026-000001`. Numbers have gaps and are not in the order of time.
+    async fn number(&self) -> &str {
+        &self.0.number
+    }
+
+    /// Where the order stands.
+    async fn status(&self) -> OrderStatus {
+        self.0.status.into()
+    }
+
+    /// Where its payment stands.
+    async fn payment_status(&self) -> PaymentStatus {
+        self.0.payment_status.into()
+    }
+
+    /// How it came to be.
+    async fn origin(&self) -> OrderOrigin {
+        self.0.origin.into()
+    }
+
+    /// What was bought, in the order in which it was asked for.
+    #[graphql(complexity = "5 * child_complexity")]
+    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, ApiError> {
+        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let rows = loader
+            .load_one(LinesOfOrder(self.0.id))
+            .await?
+            .unwrap_or_default();
+        let currency = self.0.currency.as_str();
+        Ok(rows
+            .into_iter()
+            .map(|row| OrderLine::new(row, currency))
+            .collect())
+    }
+
+    /// What it costs.
+    async fn cost(&self) -> OrderCost {
+        OrderCost {
+            subtotal: Money::new(self.0.subtotal_minor, &self.0.currency),
+            total: Money::new(self.0.total_minor, &self.0.currency),
+        }
+    }
+
+    /// Your own name for the order, as it was given when it was made.
+    async fn client_reference(&self) -> Option<&str> {
+        self.0.client_reference.as_deref()
+    }
+
+    /// A note of the customer.
+    async fn note(&self) -> Option<&str> {
+        self.0.note.as_deref()
+    }
+
+    /// Why it was cancelled, if somebody said so.
+    async fn cancel_reason(&self) -> Option<&str> {
+        self.0.cancel_reason.as_deref()
+    }
+
+    /// Until when its stock is held while it is not paid; then it becomes EXPIRED.
+    async fn reservation_expires_at(&self) -> Option<Time> {
+        self.0.reservation_expires_at.map(Time::from)
+    }
+
+    /// What happened to it, first change first.
+    #[graphql(complexity = "5 * child_complexity")]
+    async fn history(&self, ctx: &Context<'_>) -> Result<Vec<OrderHistoryEntry>, ApiError> {
+        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let rows = loader
+            .load_one(HistoryOfOrder(self.0.id))
+            .await?
+            .unwrap_or_default();
+        Ok(rows.into_iter().map(OrderHistoryEntry).collect())
+    }
+
+    /// Raised by one by each change; events carry the same number.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> Time {
+        self.0.created_at.into()
+    }
+
+    /// When it changed last.
+    async fn updated_at(&self) -> Time {
+        self.0.updated_at.into()
+    }
+
+    /// When it was paid.
+    async fn paid_at(&self) -> Option<Time> {
+        self.0.paid_at.map(Time::from)
+    }
+
+    /// When it was cancelled.
+    async fn cancelled_at(&self) -> Option<Time> {
+        self.0.cancelled_at.map(Time::from)
+    }
+}
+
+/// A line of an order: a copy of what was sold, which later changes of the catalogue do not touch.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(complex)]
+pub struct OrderLine {
+    /// Id.
+    pub id: ID,
+    /// The variant's SKU when it was sold.
+    pub sku: String,
+    /// The name when it was sold.
+    pub name: String,
+    /// Units.
+    pub quantity: i32,
+    /// Price of one unit when it was sold.
+    pub unit_price: Money,
+    /// Quantity × unit price.
+    pub total: Money,
+    #[graphql(skip)]
+    row: order_line::Model,
+}
+
+impl OrderLine {
+    fn new(row: order_line::Model, currency: &str) -> Self {
+        Self {
+            id: id(row.id),
+            sku: row.sku.clone(),
+            name: row.name.clone(),
+            quantity: int(row.quantity),
+            unit_price: Money::new(row.unit_price_minor, currency),
+            total: Money::new(row.total_minor, currency),
+            row,
+        }
+    }
+}
+
+#[async_graphql::ComplexObject]
+impl OrderLine {
+    /// The product as it is now; nothing when it is no longer for sale and you are not staff.
+    async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
+        catalog::graphql::product(ctx, self.row.product_id).await
+    }
+
+    /// The variant as it is now; nothing when it is no longer for sale and you are not staff.
+    async fn variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
+        catalog::graphql::variant(ctx, self.row.variant_id).await
+    }
+}
+
+/// A change of an order.
+#[derive(Clone, Debug)]
+pub struct OrderHistoryEntry(order_history::Model);
+
+/// A change of an order.
+#[Object]
+impl OrderHistoryEntry {
+    /// The version that it made.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// The state before; none for the first.
+    async fn from_status(&self) -> Option<OrderStatus> {
+        self.0.from_status.map(OrderStatus::from)
+    }
+
+    /// The state after.
+    async fn to_status(&self) -> OrderStatus {
+        self.0.to_status.into()
+    }
+
+    /// Why, if it was said.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// When.
+    async fn created_at(&self) -> Time {
+        self.0.created_at.into()
+    }
+}

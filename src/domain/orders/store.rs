@@ -1,0 +1,271 @@
+//! Every query of orders.
+
+use super::model::Scope;
+use super::plan::Plan;
+use chrono::{DateTime, Utc};
+use entity::ids::{OrderId, ProductId, UserId};
+use entity::orders::{OrderStatus, number_block, order, order_history, order_line};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, Select,
+};
+
+/// Rows of one multi-row insert: stays well below both engines' limits of bound values.
+const INSERT_ROWS: usize = 1_000;
+
+/// What a list of orders is narrowed to; all that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// One of these states; an empty list matches nothing.
+    pub statuses: Option<Vec<OrderStatus>>,
+    /// Orders of this user.
+    pub user_id: Option<UserId>,
+    /// Orders with a line of this product.
+    pub product_id: Option<ProductId>,
+    /// With this number.
+    pub number: Option<String>,
+    /// With this client reference.
+    pub client_reference: Option<String>,
+    /// Made at or after.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Made at or before.
+    pub created_to: Option<DateTime<Utc>>,
+    /// Total at least.
+    pub total_from_minor: Option<i64>,
+    /// Total at most.
+    pub total_to_minor: Option<i64>,
+}
+
+fn scoped(scope: Scope) -> Select<order::Entity> {
+    match scope {
+        Scope::Own(user_id) => order::Entity::find().filter(order::COLUMN.user_id.eq(user_id)),
+        Scope::All => order::Entity::find(),
+    }
+}
+
+/// Orders under a filter, as the start of a list.
+#[must_use]
+pub fn orders(scope: Scope, filter: &Filter) -> Select<order::Entity> {
+    let mut select = scoped(scope);
+    if let Some(statuses) = &filter.statuses {
+        select = select.filter(order::COLUMN.status.is_in(statuses.iter().copied()));
+    }
+    if let Some(user_id) = filter.user_id {
+        select = select.filter(order::COLUMN.user_id.eq(user_id));
+    }
+    if let Some(product_id) = filter.product_id {
+        let with_product = Query::select()
+            .column(order_line::Column::OrderId)
+            .from(order_line::Entity)
+            .and_where(Expr::col(order_line::Column::ProductId).eq(product_id.0))
+            .take();
+        select =
+            select.filter(Expr::col((order::Entity, order::Column::Id)).in_subquery(with_product));
+    }
+    if let Some(number) = &filter.number {
+        select = select.filter(order::COLUMN.number.eq(number));
+    }
+    if let Some(reference) = &filter.client_reference {
+        select = select.filter(order::COLUMN.client_reference.eq(reference.to_owned()));
+    }
+    if let Some(from) = filter.created_from {
+        select = select.filter(order::COLUMN.created_at.gte(from));
+    }
+    if let Some(to) = filter.created_to {
+        select = select.filter(order::COLUMN.created_at.lte(to));
+    }
+    if let Some(from) = filter.total_from_minor {
+        select = select.filter(order::COLUMN.total_minor.gte(from));
+    }
+    if let Some(to) = filter.total_to_minor {
+        select = select.filter(order::COLUMN.total_minor.lte(to));
+    }
+    select
+}
+
+/// An order of the scope.
+pub async fn order_by_id(
+    c: &impl ConnectionTrait,
+    scope: Scope,
+    id: OrderId,
+) -> Result<Option<order::Model>, DbErr> {
+    scoped(scope).filter(order::COLUMN.id.eq(id)).one(c).await
+}
+
+/// An order of the scope by its number.
+pub async fn order_by_number(
+    c: &impl ConnectionTrait,
+    scope: Scope,
+    number: &str,
+) -> Result<Option<order::Model>, DbErr> {
+    scoped(scope)
+        .filter(order::COLUMN.number.eq(number))
+        .one(c)
+        .await
+}
+
+/// A user's order by its client reference.
+pub async fn order_by_client_reference(
+    c: &impl ConnectionTrait,
+    user_id: UserId,
+    reference: &str,
+) -> Result<Option<order::Model>, DbErr> {
+    scoped(Scope::Own(user_id))
+        .filter(order::COLUMN.client_reference.eq(reference.to_owned()))
+        .one(c)
+        .await
+}
+
+/// An order of the scope, locked until the transaction ends.
+pub async fn order_lock(
+    c: &impl ConnectionTrait,
+    scope: Scope,
+    id: OrderId,
+) -> Result<Option<order::Model>, DbErr> {
+    scoped(scope)
+        .filter(order::COLUMN.id.eq(id))
+        .lock_exclusive()
+        .one(c)
+        .await
+}
+
+/// Writes the rows of orders, all but their stock.
+pub async fn orders_insert(c: &impl ConnectionTrait, plans: &[&Plan]) -> Result<(), DbErr> {
+    let orders = plans
+        .iter()
+        .map(|plan| plan.order.clone().into_active_model());
+    order::Entity::insert_many(orders)
+        .exec_without_returning(c)
+        .await?;
+    let lines: Vec<_> = plans.iter().flat_map(|plan| &plan.lines).collect();
+    for chunk in lines.chunks(INSERT_ROWS) {
+        let rows = chunk.iter().map(|&line| line.clone().into_active_model());
+        order_line::Entity::insert_many(rows)
+            .exec_without_returning(c)
+            .await?;
+    }
+    history_insert(c, plans.iter().map(|plan| plan.history.clone()).collect()).await
+}
+
+/// Writes rows of history.
+pub async fn history_insert(
+    c: &impl ConnectionTrait,
+    rows: Vec<order_history::Model>,
+) -> Result<(), DbErr> {
+    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
+    order_history::Entity::insert_many(rows)
+        .exec_without_returning(c)
+        .await?;
+    Ok(())
+}
+
+/// Writes an order's changed state if it still is at the version before.
+///
+/// # Errors
+/// It is not, although the caller holds its lock.
+pub async fn order_update(c: &impl ConnectionTrait, row: &order::Model) -> Result<(), DbErr> {
+    let done = order::Entity::update_many()
+        .col_expr(order::Column::Status, Expr::value(row.status.as_str()))
+        .col_expr(
+            order::Column::PaymentStatus,
+            Expr::value(row.payment_status.as_str()),
+        )
+        .col_expr(
+            order::Column::CancelReason,
+            Expr::value(row.cancel_reason.clone()),
+        )
+        .col_expr(
+            order::Column::ReservationExpiresAt,
+            Expr::value(row.reservation_expires_at),
+        )
+        .col_expr(order::Column::Version, Expr::value(row.version))
+        .col_expr(order::Column::UpdatedAt, Expr::value(row.updated_at))
+        .col_expr(order::Column::PaidAt, Expr::value(row.paid_at))
+        .col_expr(order::Column::CancelledAt, Expr::value(row.cancelled_at))
+        .filter(order::COLUMN.id.eq(row.id))
+        .filter(order::COLUMN.version.eq(row.version - 1))
+        .exec(c)
+        .await?;
+    if done.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(format!(
+            "order {} is not at version {}",
+            row.id,
+            row.version - 1
+        )))
+    }
+}
+
+/// Unpaid orders whose reservation has ended, oldest first.
+pub async fn orders_expired(
+    c: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<OrderId>, DbErr> {
+    let rows = order::Entity::find()
+        .filter(order::COLUMN.status.eq(OrderStatus::AwaitingPayment))
+        .filter(order::COLUMN.reservation_expires_at.lt(now))
+        .order_by_asc(order::COLUMN.reservation_expires_at)
+        .limit(limit)
+        .all(c)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Lines of orders, in their places.
+pub async fn lines_of_orders(
+    c: &impl ConnectionTrait,
+    orders: &[OrderId],
+) -> Result<Vec<order_line::Model>, DbErr> {
+    order_line::Entity::find()
+        .filter(order_line::COLUMN.order_id.is_in(orders.to_vec()))
+        .order_by_asc(order_line::COLUMN.order_id)
+        .order_by_asc(order_line::COLUMN.position)
+        .all(c)
+        .await
+}
+
+/// History of orders, first change first.
+pub async fn history_of_orders(
+    c: &impl ConnectionTrait,
+    orders: &[OrderId],
+) -> Result<Vec<order_history::Model>, DbErr> {
+    order_history::Entity::find()
+        .filter(order_history::COLUMN.order_id.is_in(orders.to_vec()))
+        .order_by_asc(order_history::COLUMN.order_id)
+        .order_by_asc(order_history::COLUMN.version)
+        .all(c)
+        .await
+}
+
+/// Takes a block of numbers and returns its first.
+pub async fn number_block_take(
+    c: &impl ConnectionTrait,
+    series: &str,
+    size: i64,
+) -> Result<i64, DbErr> {
+    let taken = number_block::Entity::update_many()
+        .col_expr(
+            number_block::Column::Next,
+            Expr::col(number_block::Column::Next).add(size),
+        )
+        .filter(number_block::COLUMN.series.eq(series))
+        .exec(c)
+        .await?;
+    if taken.rows_affected == 0 {
+        // Two replicas may both find no row: the second one gets a duplicate here, and its caller tries again.
+        let row = number_block::ActiveModel {
+            series: Set(series.to_owned()),
+            next: Set(1 + size),
+        };
+        number_block::Entity::insert(row)
+            .exec_without_returning(c)
+            .await?;
+        return Ok(1);
+    }
+    let row = number_block::Entity::find_by_id(series).one(c).await?;
+    row.map(|row| row.next - size)
+        .ok_or_else(|| DbErr::RecordNotFound(format!("the numbers of {series}")))
+}
