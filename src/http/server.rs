@@ -1,19 +1,19 @@
 //! The accept loop. `axum::serve` has no deadlines for what clients leave half-sent, and no limit on connections.
 
 use super::connection::{self, Shared};
-use super::health::Health;
+use super::health::Checks;
 use super::{State, admin_router, router};
 use crate::app::App;
 use crate::error::{Fault, chain};
 use crate::graphql::engine::Engine;
 use crate::telemetry;
-use crate::workers::Progress;
 use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,7 +49,7 @@ impl Server {
     /// An address is taken or not ours, or the metrics cannot be kept.
     pub async fn bind(app: App, engine: Engine) -> Result<Self, Fault> {
         let draining = CancellationToken::new();
-        let health = Health::new(app.clone(), draining.clone());
+        let health = Checks::new(app.clone(), draining.clone());
         let state = State::new(app.clone(), engine, health);
         let config = app.config();
         let admin = match config.http.admin_address.as_str() {
@@ -144,16 +144,14 @@ async fn drain(connections: &TaskTracker, limit: Duration) {
 }
 
 /// Histograms keep every sample until somebody looks.
-fn keep_metrics(app: &App, metrics: metrics_exporter_prometheus::PrometheusHandle) {
-    app.workers().every(
-        "metrics",
-        METRICS_PERIOD,
-        Arc::new(Notify::new()),
-        move || {
+fn keep_metrics(app: &App, metrics: PrometheusHandle) {
+    let stopping = app.workers().stopping();
+    app.workers().spawn(async move {
+        let mut ticks = tokio::time::interval(METRICS_PERIOD);
+        while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
             metrics.run_upkeep();
-            std::future::ready(Ok(Progress::Idle))
-        },
-    );
+        }
+    });
 }
 
 impl Listener {

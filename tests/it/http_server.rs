@@ -179,7 +179,7 @@ async fn readiness_tells_of_the_database_and_of_draining() {
     let (ready, _, body) = full().await;
     assert_eq!(ready, StatusCode::OK, "{body}");
     let parts = body["parts"].as_array().unwrap();
-    for name in ["database", "redis", "events", "workers"] {
+    for name in ["database", "redis", "kafka", "workers"] {
         let part = parts.iter().find(|part| part["name"] == name);
         assert!(part.is_some_and(|part| part["state"].is_string()), "{body}");
     }

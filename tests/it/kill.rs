@@ -1,7 +1,7 @@
 //! The server killed under load: nothing that was acknowledged is lost, nothing happens twice.
 
-use crate::support::process::Process;
 use crate::support::http::Client;
+use crate::support::process::Process;
 use crate::support::wait::eventually;
 use crate::support::{Profile, TestApp, profile, services};
 use futures::future::join_all;
@@ -36,20 +36,29 @@ async fn order(client: &Client, load: &Load, key: &str) -> String {
     loop {
         let body = json!({ "query": CREATE, "variables": { "key": key } });
         load.in_flight.fetch_add(1, Ordering::SeqCst);
-        let sent = client.raw(http::Method::POST, "/graphql").json(&body).send().await;
+        let sent = client
+            .raw(http::Method::POST, "/graphql")
+            .json(&body)
+            .send()
+            .await;
         let answer = match sent {
             Ok(response) => response.json::<Value>().await.ok(),
             Err(_) => None,
         };
         load.in_flight.fetch_sub(1, Ordering::SeqCst);
-        let id = answer.as_ref().and_then(|answer| answer["data"]["orderCreate"]["order"]["id"].as_str());
+        let id = answer
+            .as_ref()
+            .and_then(|answer| answer["data"]["orderCreate"]["order"]["id"].as_str());
         if let Some(id) = id {
             load.acknowledged.fetch_add(1, Ordering::SeqCst);
             return id.to_owned();
         }
         if let Some(answer) = answer {
             let code = &answer["errors"][0]["extensions"]["code"];
-            assert_eq!(code, "SERVICE_UNAVAILABLE", "an order was refused: {answer}");
+            assert_eq!(
+                code, "SERVICE_UNAVAILABLE",
+                "an order was refused: {answer}"
+            );
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -75,7 +84,10 @@ async fn kill_under_load(server: &mut Process, load: &Load, kill: usize) {
     .await;
     let in_flight = load.in_flight.load(Ordering::SeqCst);
     server.kill();
-    assert!(in_flight >= IN_FLIGHT_LEAST, "only {in_flight} requests were in flight");
+    assert!(
+        in_flight >= IN_FLIGHT_LEAST,
+        "only {in_flight} requests were in flight"
+    );
     server.restart().await;
 }
 
@@ -126,9 +138,20 @@ async fn stock_up(staff: &Client, units: i64) {
 
 /// Every acknowledged order is there once, each order has its event, and no event is without an order.
 async fn verify(test: &TestApp, staff: &Client, acknowledged: &HashMap<String, String>) {
-    let data = staff.data("{ orders(first: 1) { totalCount } }", json!({})).await;
-    assert_eq!(data["orders"]["totalCount"], acknowledged.len(), "an order is missing or was made twice");
-    let tail = Tail { from_beginning: true, json: true, event_type: Some("order.created".to_owned()), ..Tail::default() };
+    let data = staff
+        .data("{ orders(first: 1) { totalCount } }", json!({}))
+        .await;
+    assert_eq!(
+        data["orders"]["totalCount"],
+        acknowledged.len(),
+        "an order is missing or was made twice"
+    );
+    let tail = Tail {
+        from_beginning: true,
+        json: true,
+        event_type: Some("order.created".to_owned()),
+        ..Tail::default()
+    };
     let expected: HashSet<&str> = acknowledged.values().map(String::as_str).collect();
     eventually("every order has its event", async || {
         (created_events(test, &tail).await.len() >= expected.len()).then_some(())
@@ -137,7 +160,10 @@ async fn verify(test: &TestApp, staff: &Client, acknowledged: &HashMap<String, S
     let events = created_events(test, &tail).await;
     let found: HashSet<&str> = events.keys().map(String::as_str).collect();
     assert_eq!(found, expected);
-    assert!(events.values().all(|ids| ids.len() == 1), "an event was repeated under another id");
+    assert!(
+        events.values().all(|ids| ids.len() == 1),
+        "an event was repeated under another id"
+    );
 }
 
 /// The ids of the events of each order; a repeat has the same id.
@@ -148,7 +174,10 @@ async fn created_events(test: &TestApp, tail: &Tail) -> HashMap<String, HashSet<
     for line in String::from_utf8(out).unwrap().lines() {
         let event: Value = serde_json::from_str(line).unwrap();
         let order = event["data"]["orderId"].as_str().unwrap().to_owned();
-        events.entry(order).or_default().insert(event["id"].as_str().unwrap().to_owned());
+        events
+            .entry(order)
+            .or_default()
+            .insert(event["id"].as_str().unwrap().to_owned());
     }
     events
 }

@@ -16,5 +16,8 @@ mod events_kafka;
 mod http_hostile;
 mod http_server;
 mod http_spec;
+mod kill;
+mod orders;
 mod orders_service;
 mod push;
+mod schema;

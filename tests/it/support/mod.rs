@@ -1,6 +1,7 @@
 //! A test's own app on its own database.
 
 pub(crate) mod http;
+pub(crate) mod process;
 pub(crate) mod services;
 mod shop;
 pub(crate) mod wait;

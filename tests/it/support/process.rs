@@ -22,7 +22,10 @@ pub(crate) struct Process {
 
 /// A port that is free now.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 impl Process {
@@ -36,8 +39,14 @@ impl Process {
             ("TRADEPOST_SERVER__DATA_DIR", config.server.data_dir.clone()),
             ("TRADEPOST_HTTP__ADMIN_ADDRESS", String::new()),
             ("TRADEPOST_AUTH__BCRYPT_COST", "4".to_owned()),
-            ("TRADEPOST_EVENTS__TOPIC_PREFIX", config.events.topic_prefix.clone()),
-            ("TRADEPOST_EVENTS__ORDER_CREATED_TOPIC", config.events.order_created_topic.clone()),
+            (
+                "TRADEPOST_EVENTS__TOPIC_PREFIX",
+                config.events.topic_prefix.clone(),
+            ),
+            (
+                "TRADEPOST_EVENTS__ORDER_CREATED_TOPIC",
+                config.events.order_created_topic.clone(),
+            ),
             ("TRADEPOST_EVENTS__LEASE_MS", "1000".to_owned()),
             ("TRADEPOST_REDIS__PREFIX", config.redis.prefix.clone()),
         ]
@@ -46,11 +55,19 @@ impl Process {
         settings.push(("DATABASE_URL".to_owned(), test.database_url()));
         if profile() == Profile::Services {
             settings.push(("REDIS_URL".to_owned(), need("TRADEPOST_TEST_REDIS_URL")));
-            settings.push(("KAFKA_BROKERS".to_owned(), need("TRADEPOST_TEST_KAFKA_BROKERS")));
+            settings.push((
+                "KAFKA_BROKERS".to_owned(),
+                need("TRADEPOST_TEST_KAFKA_BROKERS"),
+            ));
         }
         let log = test.dir.path().join("server.log");
         let child = spawn(&settings, &log);
-        let mut process = Self { child, settings, address, log };
+        let mut process = Self {
+            child,
+            settings,
+            address,
+            log,
+        };
         process.wait_until_ready().await;
         process
     }
@@ -70,7 +87,13 @@ impl Process {
     /// Asks it to stop and returns its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         self.child.wait().unwrap().code()
     }
 
@@ -85,7 +108,11 @@ impl Process {
             if ready.is_ok_and(|answer| answer.status() == 200) {
                 return;
             }
-            assert!(began.elapsed() < START_LIMIT, "the server is not ready: {}", self.log());
+            assert!(
+                began.elapsed() < START_LIMIT,
+                "the server is not ready: {}",
+                self.log()
+            );
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -115,7 +142,11 @@ impl Drop for Process {
 }
 
 fn spawn(settings: &[(String, String)], log: &std::path::Path) -> Child {
-    let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .unwrap();
     Command::new(env!("CARGO_BIN_EXE_tradepost"))
         .arg("serve")
         .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -127,10 +158,16 @@ fn spawn(settings: &[(String, String)], log: &std::path::Path) -> Child {
 }
 
 /// Logs in through the API.
-pub(crate) async fn log_in(client: &http::Client, identifier: &str, password: &str) -> http::Client {
+pub(crate) async fn log_in(
+    client: &http::Client,
+    identifier: &str,
+    password: &str,
+) -> http::Client {
     let mutation = "mutation($input: SessionCreateInput!) { sessionCreate(input: $input) { accessToken userErrors { code } } }";
     let input: Value = json!({ "input": { "identifier": identifier, "password": password } });
     let data = client.data(mutation, input).await;
-    let token = data["sessionCreate"]["accessToken"].as_str().unwrap_or_else(|| panic!("{data}"));
+    let token = data["sessionCreate"]["accessToken"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{data}"));
     client.with_token(token)
 }
