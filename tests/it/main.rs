@@ -9,6 +9,8 @@
 
 mod support;
 
+mod catalog;
+mod catalog_lists;
 mod database;
 mod http_hostile;
 mod http_spec;
