@@ -6,6 +6,7 @@ use crate::domain::catalog::loaders::{
     CatalogLoader, CategoriesOfProduct, CategoryKey, ChildrenOfCategory, ImagesOfProduct,
     ProductKey, ProductsOfCategory, VariantKey, VariantsOfProduct,
 };
+use crate::domain::{inventory, orders};
 use crate::graphql::authorization;
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
@@ -76,6 +77,8 @@ pub struct ProductVariant {
     /// When it changed last.
     pub updated_at: Time,
     #[graphql(skip)]
+    variant_id: VariantId,
+    #[graphql(skip)]
     product_id: ProductId,
 }
 
@@ -105,6 +108,7 @@ impl From<variant::Model> for ProductVariant {
             version: row.version,
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
+            variant_id: row.id,
             product_id: row.product_id,
         }
     }
@@ -115,6 +119,17 @@ impl ProductVariant {
     /// The product that this is a variant of; null when it is not for sale and you are not staff.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
         product(ctx, self.product_id).await
+    }
+
+    /// How much of it each warehouse has. Requires STAFF.
+    #[graphql(complexity = "2 * child_complexity")]
+    async fn stock(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Vec<inventory::graphql::Stock>>, ApiError> {
+        inventory::graphql::stock_of_variant(ctx, self.variant_id)
+            .await
+            .map(Some)
     }
 }
 
@@ -248,6 +263,41 @@ impl Product {
             .load_one(CategoriesOfProduct(self.product_id))
             .await?;
         Ok(categories_shown(ctx, rows))
+    }
+
+    /// Orders with a line of this product, newest first. Requires STAFF.
+    #[graphql(complexity = "list_cost(first, last, child_complexity)")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "every list takes these arguments"
+    )]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A page by number, from 1, with `first` items each.")] page: Option<i32>,
+        #[graphql(desc = "Narrows the list; all that is given must hold.")] filter: Option<
+            orders::graphql::OrderFilter,
+        >,
+        #[graphql(desc = "The order of the list; newest first if nothing is said.")]
+        order_by: Option<orders::graphql::OrderOrder>,
+    ) -> Result<Option<Connection<orders::graphql::Order>>, ApiError> {
+        authorization::require(ctx, Role::Staff)?;
+        let parent = orders::loaders::Parent::Product(self.product_id);
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+            page,
+        };
+        let found = orders::graphql::orders_below(ctx, parent, args, filter, order_by).await?;
+        Ok(Some(found))
     }
 }
 
