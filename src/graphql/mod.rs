@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod filter;
 pub mod idempotency;
+mod omitted;
 pub mod payload;
 pub mod request;
 pub mod scalars;

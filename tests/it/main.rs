@@ -12,6 +12,8 @@ mod support;
 mod accounts;
 mod accounts_tokens;
 mod authorization;
+mod catalog;
+mod catalog_lists;
 mod database;
 mod events;
 #[cfg(feature = "kafka")]
