@@ -9,5 +9,6 @@
 
 mod support;
 
+mod architecture;
 mod database;
 mod orders_service;
