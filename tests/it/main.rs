@@ -11,4 +11,6 @@ mod support;
 
 mod architecture;
 mod database;
+mod http_hostile;
+mod http_spec;
 mod orders_service;

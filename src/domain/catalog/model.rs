@@ -2,7 +2,8 @@
 
 use crate::money;
 use entity::catalog::{
-    Availability, CategoryStatus, ProductStatus, VariantOption, product, product_image, variant,
+    Availability, CategoryStatus, ProductStatus, VariantOption, category, product, product_image,
+    variant,
 };
 use entity::ids::{CategoryId, ProductId, VariantId};
 use rust_decimal::Decimal;
@@ -466,6 +467,23 @@ pub struct ProductRows {
     pub images: Vec<product_image::Model>,
     /// The categories it stands in.
     pub category_ids: Vec<CategoryId>,
+}
+
+/// Levels of the tree that begins with `root`, itself included; `rows` are all below it.
+#[must_use]
+pub fn height(root: CategoryId, rows: &[category::Model]) -> usize {
+    let mut level = vec![root];
+    let mut levels = 0;
+    // No level is looked at twice, so a broken tree ends as well.
+    while !level.is_empty() && levels <= rows.len() {
+        levels += 1;
+        level = rows
+            .iter()
+            .filter(|row| row.parent_id.is_some_and(|parent| level.contains(&parent)))
+            .map(|row| row.id)
+            .collect();
+    }
+    levels
 }
 
 /// The indexes of SKUs that another one before them has, compared as SKUs are.

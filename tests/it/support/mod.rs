@@ -1,5 +1,6 @@
 //! A test's own app on its own database.
 
+pub(crate) mod http;
 mod shop;
 
 pub(crate) use shop::Sold;

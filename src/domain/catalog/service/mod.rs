@@ -53,8 +53,9 @@ impl Service {
     }
 }
 
-/// Runs a write that checks unique values before it writes them. A request that got in between makes the statement
-/// fail; then the whole runs again, its checks see the other's row, and it says what is taken or picks another slug.
+/// Runs a write that checks what it refers to and what must be unique before it writes. A request that got in between
+/// makes a statement fail; then the whole runs again, its checks see what the other did, and it says what is wrong or
+/// picks another slug.
 async fn settle<T, F, Fut>(mut write: F) -> Result<T, Failure<Error>>
 where
     F: FnMut() -> Fut,
@@ -62,18 +63,18 @@ where
 {
     let mut race = 1;
     loop {
-        let taken = match write().await {
-            Err(Failure::Fault(Fault::Db(error))) => match store::taken(&error) {
-                Some(unique) if race >= RACES => unique,
-                Some(_) => {
-                    race += 1;
-                    continue;
-                }
-                None => return Err(Fault::Db(error).into()),
-            },
+        let error = match write().await {
+            Err(Failure::Fault(Fault::Db(error))) if store::lost_race(&error) => error,
             done => return done,
         };
-        return Err(Error::at(Kind::Taken(taken), path_of(taken)).into());
+        if race < RACES {
+            race += 1;
+            continue;
+        }
+        return Err(match store::taken(&error) {
+            Some(unique) => Error::at(Kind::Taken(unique), path_of(unique)).into(),
+            None => Fault::Db(error).into(),
+        });
     }
 }
 

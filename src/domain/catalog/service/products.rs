@@ -1,14 +1,20 @@
 //! Use cases of products.
 
-use super::Service;
-use crate::db::page;
-use crate::domain::catalog::model::{ProductBy, ProductFilter, ProductOrder, sku_fold};
+use super::{Service, settle, slugs_pick};
+use crate::db::idempotency::{self, Request};
+use crate::db::{Tx, page};
+use crate::domain::catalog::error::{Error, Kind, Unique};
+use crate::domain::catalog::model::{
+    NewImage, NewProduct, PRODUCT_NAME_MAX, ProductBy, ProductChanges, ProductFilter, ProductOrder,
+    ProductRows, Removed, fold, repeated_skus, sku_fold, slug, summary,
+};
 use crate::domain::catalog::store;
-use crate::error::Fault;
+use crate::error::{Failure, Fault};
 use crate::page::{Page, PageRequest};
-use entity::catalog::product;
-use entity::ids::CategoryId;
-use std::collections::HashMap;
+use entity::catalog::{Availability, ProductStatus, product, product_image};
+use entity::ids::{CategoryId, ProductId};
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
 
 impl Service {
     /// One product, whatever its status; whoever shows it decides who may see it.
@@ -95,4 +101,433 @@ impl Service {
             })
             .await
     }
+
+    /// Makes a product with its variants, once for an idempotency key. Answers it as it is now, and whether an earlier
+    /// request made it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it at once: slug, reference or SKU taken, categories unknown.
+    #[tracing::instrument(name = "catalog.product_create", skip_all)]
+    pub async fn product_create(
+        &self,
+        new: &NewProduct,
+        key: Option<Request>,
+    ) -> Result<(product::Model, bool), Failure<Error>> {
+        let write =
+            |key: Option<Request>| async move { self.product_write(new, key.as_ref()).await };
+        let (id, replayed) = self.idempotency.once(key, write).await?;
+        match self.product_by(ProductBy::Id(id.into())).await? {
+            Some(row) => Ok((row, replayed)),
+            // A replay of what was deleted since.
+            None => Err(Error::at(Kind::NotFound("product any more"), &["idempotencyKey"]).into()),
+        }
+    }
+
+    async fn product_write(
+        &self,
+        new: &NewProduct,
+        key: Option<&Request>,
+    ) -> Result<Uuid, Failure<Error>> {
+        let rows = [self.product_rows(new)];
+        let id = rows[0].product.id.into();
+        settle(|| {
+            self.db.write("catalog.product_create", async |tx| {
+                idempotency::record(&tx, &self.clock, key, id).await?;
+                let wrong = self.products_check_in(&tx, &rows).await?;
+                if !wrong.is_empty() {
+                    return Err(Failure::Refused(
+                        wrong.into_iter().map(|(_, e)| e).collect(),
+                    ));
+                }
+                self.products_insert_in(&tx, &rows).await?;
+                Ok(id)
+            })
+        })
+        .await
+    }
+
+    /// The rows of a new product, made before any transaction; its slug is empty while it has to be picked.
+    fn product_rows(&self, new: &NewProduct) -> ProductRows {
+        let now = self.clock.now();
+        let id: ProductId = self.clock.id();
+        let variants: Vec<_> = (0..)
+            .zip(&new.variants)
+            .map(|(position, variant)| self.variant_row(id, variant, position, now))
+            .collect();
+        let default_variant_id = variants
+            .first()
+            .map_or_else(|| self.clock.id(), |variant| variant.id);
+        let mut product = product::Model {
+            id,
+            slug: new.slug.clone().unwrap_or_default(),
+            name: new.name.clone(),
+            name_folded: fold(&new.name, PRODUCT_NAME_MAX),
+            description: new.description.clone(),
+            status: new.status,
+            external_reference: new.external_reference.clone(),
+            default_variant_id,
+            price_minor: 0,
+            price_min_minor: 0,
+            price_max_minor: 0,
+            currency: self.currency.clone(),
+            availability: Availability::OutOfStock,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        repeat_variants(&mut product, &variants);
+        ProductRows {
+            product,
+            variants,
+            images: self.image_rows(id, &new.images),
+            category_ids: without_repeats(&new.category_ids),
+        }
+    }
+
+    fn image_rows(&self, product_id: ProductId, images: &[NewImage]) -> Vec<product_image::Model> {
+        (0..)
+            .zip(images)
+            .map(|(position, image)| product_image::Model {
+                id: self.clock.id(),
+                product_id,
+                position,
+                url: image.url.clone(),
+                alt: image.alt.clone(),
+            })
+            .collect()
+    }
+
+    /// What stands against new products, each with the index of its product: at most four statements.
+    async fn products_check_in(
+        &self,
+        tx: &Tx,
+        rows: &[ProductRows],
+    ) -> Result<Vec<(usize, Error)>, Failure<Error>> {
+        let products = || rows.iter().map(|rows| &rows.product).enumerate();
+        let mut wrong = Vec::new();
+        let slugs: Vec<String> = products()
+            .map(|(_, p)| p.slug.clone())
+            .filter(|s| !s.is_empty())
+            .collect();
+        if !slugs.is_empty() {
+            let taken = store::product_slugs_find(&**tx, &slugs).await?;
+            let hit = products().filter(|(_, p)| taken.contains(&p.slug));
+            wrong.extend(hit.map(|(index, _)| (index, slug_taken())));
+        }
+        let references: Vec<String> = products()
+            .filter_map(|(_, p)| p.external_reference.clone())
+            .collect();
+        if !references.is_empty() {
+            let taken = store::external_references_find(&**tx, &references).await?;
+            let hit = products().filter(|(_, p)| {
+                p.external_reference
+                    .as_ref()
+                    .is_some_and(|r| taken.contains(r))
+            });
+            wrong.extend(hit.map(|(index, _)| (index, reference_taken())));
+        }
+        let ids: Vec<CategoryId> = rows
+            .iter()
+            .flat_map(|rows| rows.category_ids.iter().copied())
+            .collect();
+        let known = categories_known(tx, &ids).await?;
+        for (index, rows) in rows.iter().enumerate() {
+            wrong
+                .extend(categories_unknown(&rows.category_ids, &known).map(|error| (index, error)));
+        }
+        let skus: Vec<String> = rows
+            .iter()
+            .flat_map(|rows| &rows.variants)
+            .map(|v| v.sku_folded.clone())
+            .collect();
+        let taken = store::skus_find(&**tx, &skus).await?;
+        for (index, rows) in rows.iter().enumerate() {
+            let repeated = repeated_skus(rows.variants.iter().map(|v| v.sku.as_str()));
+            for (position, variant) in rows.variants.iter().enumerate() {
+                let kind = if taken.contains_key(&variant.sku_folded) {
+                    Kind::Taken(Unique::Sku)
+                } else if repeated.contains(&position) {
+                    Kind::SkuRepeated
+                } else {
+                    continue;
+                };
+                let path = ["input", "variants", &position.to_string(), "sku"];
+                wrong.push((index, Error::at(kind, &path)));
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Writes new products that [`Self::products_check_in`] found nothing against: five statements for a batch.
+    async fn products_insert_in(
+        &self,
+        tx: &Tx,
+        rows: &[ProductRows],
+    ) -> Result<(), Failure<Error>> {
+        let mut products: Vec<product::Model> =
+            rows.iter().map(|rows| rows.product.clone()).collect();
+        let mut open: Vec<&mut product::Model> = products
+            .iter_mut()
+            .filter(|product| product.slug.is_empty())
+            .collect();
+        let bases: Vec<String> = open
+            .iter()
+            .map(|product| slug(&product.name, "product", PRODUCT_NAME_MAX))
+            .collect();
+        let picked = slugs_pick(&bases, async |slugs| {
+            Ok(store::product_slugs_find(&**tx, &slugs).await?)
+        })
+        .await?;
+        for (product, slug) in open.iter_mut().zip(picked) {
+            product.slug = slug;
+        }
+        let variants: Vec<_> = rows
+            .iter()
+            .flat_map(|rows| rows.variants.iter().cloned())
+            .collect();
+        let images: Vec<_> = rows
+            .iter()
+            .flat_map(|rows| rows.images.iter().cloned())
+            .collect();
+        let links: Vec<_> = rows
+            .iter()
+            .flat_map(|rows| {
+                rows.category_ids
+                    .iter()
+                    .map(|category| (rows.product.id, *category))
+            })
+            .collect();
+        store::products_insert(&**tx, &products).await?;
+        store::variants_insert(&**tx, &variants).await?;
+        store::images_insert(&**tx, &images).await?;
+        store::product_categories_insert(&**tx, &links).await?;
+        Ok(())
+    }
+
+    /// Changes a product.
+    ///
+    /// # Errors
+    /// No such product, changed meanwhile, slug or reference taken, categories or default variant unknown.
+    #[tracing::instrument(name = "catalog.product_update", skip_all, fields(product.id = %id))]
+    pub async fn product_update(
+        &self,
+        id: ProductId,
+        changes: &ProductChanges,
+    ) -> Result<product::Model, Failure<Error>> {
+        settle(|| {
+            self.db.write("catalog.product_update", async |tx| {
+                let mut product = product_lock(&tx, id, &["id"]).await?;
+                expect_version(product.version, changes.expected_version)?;
+                let wrong = self.product_changes_check(&tx, &product, changes).await?;
+                if !wrong.is_empty() {
+                    return Err(Failure::Refused(wrong));
+                }
+                apply(&mut product, changes);
+                if let Some(default) = changes.default_variant_id {
+                    product.default_variant_id = default;
+                    let live = live_variants(&tx, id).await?;
+                    repeat_variants(&mut product, &live);
+                }
+                if let Some(images) = &changes.images {
+                    store::images_delete(&*tx, id).await?;
+                    store::images_insert(&*tx, &self.image_rows(id, images)).await?;
+                }
+                if let Some(categories) = &changes.category_ids {
+                    let links: Vec<_> = without_repeats(categories)
+                        .into_iter()
+                        .map(|c| (id, c))
+                        .collect();
+                    store::product_categories_delete(&*tx, id).await?;
+                    store::product_categories_insert(&*tx, &links).await?;
+                }
+                self.product_raise(&tx, product).await
+            })
+        })
+        .await
+    }
+
+    async fn product_changes_check(
+        &self,
+        tx: &Tx,
+        product: &product::Model,
+        changes: &ProductChanges,
+    ) -> Result<Vec<Error>, Failure<Error>> {
+        let mut wrong = Vec::new();
+        if let Some(slug) = changes.slug.as_ref().filter(|slug| **slug != product.slug)
+            && !store::product_slugs_find(&**tx, std::slice::from_ref(slug))
+                .await?
+                .is_empty()
+        {
+            wrong.push(slug_taken());
+        }
+        if let Some(Some(reference)) = &changes.external_reference
+            && product.external_reference.as_ref() != Some(reference)
+            && !store::external_references_find(&**tx, std::slice::from_ref(reference))
+                .await?
+                .is_empty()
+        {
+            wrong.push(reference_taken());
+        }
+        if let Some(ids) = &changes.category_ids {
+            let known = categories_known(tx, ids).await?;
+            wrong.extend(categories_unknown(ids, &known));
+        }
+        if let Some(default) = changes.default_variant_id
+            && !live_variants(tx, product.id)
+                .await?
+                .iter()
+                .any(|v| v.id == default)
+        {
+            wrong.push(Error::at(
+                Kind::NotFound("variant of this product"),
+                &["input", "defaultVariantId"],
+            ));
+        }
+        Ok(wrong)
+    }
+
+    /// Writes a locked product as its next version.
+    pub(super) async fn product_raise(
+        &self,
+        tx: &Tx,
+        mut product: product::Model,
+    ) -> Result<product::Model, Failure<Error>> {
+        product.version += 1;
+        product.updated_at = self.clock.now();
+        store::product_update(&**tx, &product).await?;
+        Ok(product)
+    }
+
+    /// Deletes a product; one that orders refer to is archived instead.
+    ///
+    /// # Errors
+    /// No such product.
+    #[tracing::instrument(name = "catalog.product_delete", skip_all, fields(product.id = %id))]
+    pub async fn product_delete(
+        &self,
+        id: ProductId,
+    ) -> Result<Removed<product::Model>, Failure<Error>> {
+        self.db
+            .write("catalog.product_delete", async |tx| {
+                let mut product = product_lock(&tx, id, &["id"]).await?;
+                if store::product_delete(&*tx, id).await? {
+                    return Ok(Removed {
+                        row: product,
+                        archived: false,
+                    });
+                }
+                product.status = ProductStatus::Archived;
+                let row = self.product_raise(&tx, product).await?;
+                Ok(Removed {
+                    row,
+                    archived: true,
+                })
+            })
+            .await
+    }
+}
+
+/// Locks a product or says at `path` that there is none.
+pub(super) async fn product_lock(
+    tx: &Tx,
+    id: ProductId,
+    path: &[&str],
+) -> Result<product::Model, Failure<Error>> {
+    let product = store::product_lock(&**tx, id).await?;
+    product.ok_or_else(|| Error::at(Kind::NotFound("product"), path).into())
+}
+
+/// The variants of a product that are not archived, in their order.
+pub(super) async fn live_variants(
+    tx: &Tx,
+    id: ProductId,
+) -> Result<Vec<entity::catalog::variant::Model>, Failure<Error>> {
+    let mut variants = store::variants_by_products(&**tx, &[id]).await?;
+    variants.retain(|variant| variant.archived_at.is_none());
+    Ok(variants)
+}
+
+/// Writes into a product's row what it repeats of its live variants.
+pub(super) fn repeat_variants(
+    product: &mut product::Model,
+    live: &[entity::catalog::variant::Model],
+) {
+    if let Some(summary) = summary(product.default_variant_id, live) {
+        product.default_variant_id = summary.default_variant_id;
+        product.price_minor = summary.price_minor;
+        product.price_min_minor = summary.price_min_minor;
+        product.price_max_minor = summary.price_max_minor;
+        product.availability = summary.availability;
+    }
+}
+
+/// Refuses a change of a version that the caller has not seen.
+pub(super) fn expect_version(version: i32, expected: Option<i32>) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected != version => Err(Error::at(
+            Kind::VersionStale(version),
+            &["input", "expectedVersion"],
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the changes that are plain values.
+fn apply(product: &mut product::Model, changes: &ProductChanges) {
+    if let Some(name) = &changes.name {
+        product.name.clone_from(name);
+        product.name_folded = fold(name, PRODUCT_NAME_MAX);
+    }
+    if let Some(slug) = &changes.slug {
+        product.slug.clone_from(slug);
+    }
+    if let Some(description) = &changes.description {
+        product.description.clone_from(description);
+    }
+    if let Some(status) = changes.status {
+        product.status = status;
+    }
+    if let Some(reference) = &changes.external_reference {
+        product.external_reference.clone_from(reference);
+    }
+}
+
+fn slug_taken() -> Error {
+    Error::at(Kind::Taken(Unique::ProductSlug), &["input", "slug"])
+}
+
+fn reference_taken() -> Error {
+    Error::at(
+        Kind::Taken(Unique::ExternalReference),
+        &["input", "externalReference"],
+    )
+}
+
+/// Which of some categories exist.
+async fn categories_known(tx: &Tx, ids: &[CategoryId]) -> Result<HashSet<CategoryId>, Fault> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = store::categories_by_ids(&**tx, ids).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+fn categories_unknown<'a>(
+    ids: &'a [CategoryId],
+    known: &'a HashSet<CategoryId>,
+) -> impl Iterator<Item = Error> + 'a {
+    ids.iter()
+        .enumerate()
+        .filter(|(_, id)| !known.contains(id))
+        .map(|(index, _)| {
+            Error::at(
+                Kind::NotFound("category"),
+                &["input", "categoryIds", &index.to_string()],
+            )
+        })
+}
+
+fn without_repeats(ids: &[CategoryId]) -> Vec<CategoryId> {
+    let mut seen = HashSet::new();
+    ids.iter().copied().filter(|id| seen.insert(*id)).collect()
 }

@@ -1,6 +1,6 @@
 //! Queries of the category tree.
 
-use super::{INSERT_ROWS, must_hit};
+use super::{INSERT_ROWS, deleted, must_hit};
 use crate::db::keys::padded;
 use crate::db::page::{self, Keyset};
 use crate::domain::catalog::model::{CategoryBy, CategoryFilter, CategoryOrder, CategorySort};
@@ -289,8 +289,10 @@ pub(crate) async fn category_products_delete(
     Ok(())
 }
 
-/// Removes a category; a foreign key stops it while something stands in it.
-pub(crate) async fn category_delete(c: &impl ConnectionTrait, id: CategoryId) -> Result<(), DbErr> {
-    let done = Entity::delete_by_id(id).exec(c).await?;
-    must_hit(done.rows_affected, "category_delete")
+/// Removes a category, unless something stands in it. Tells whether it did.
+pub(crate) async fn category_delete(
+    c: &impl ConnectionTrait,
+    id: CategoryId,
+) -> Result<bool, DbErr> {
+    deleted(Entity::delete_by_id(id).exec(c).await, "category_delete")
 }

@@ -9,8 +9,8 @@ pub(crate) use products::*;
 pub(crate) use variants::*;
 
 use super::error::Unique;
-use crate::db::error::is_duplicate;
-use sea_orm::DbErr;
+use crate::db::error::{is_duplicate, is_foreign_key};
+use sea_orm::{DbErr, DeleteResult};
 
 /// Rows of one INSERT: a variant has 15 columns and SQLite binds at most 32,766 values.
 const INSERT_ROWS: usize = 500;
@@ -42,4 +42,19 @@ fn must_hit(rows_affected: u64, what: &str) -> Result<(), DbErr> {
         1 => Ok(()),
         rows => Err(DbErr::Custom(format!("{what} hit {rows} rows, not one"))),
     }
+}
+
+/// Whether a DELETE by id removed its row, or a foreign key stopped it. Either way the transaction goes on.
+fn deleted(result: Result<DeleteResult, DbErr>, what: &str) -> Result<bool, DbErr> {
+    match result {
+        Ok(done) => must_hit(done.rows_affected, what).map(|()| true),
+        Err(error) if is_foreign_key(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a failed statement lost a race: another request took a unique value, or removed a row that was referred to,
+/// between the check and the write.
+pub(crate) fn lost_race(error: &DbErr) -> bool {
+    taken(error).is_some() || is_foreign_key(error)
 }

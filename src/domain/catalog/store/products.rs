@@ -1,6 +1,6 @@
 //! Queries of products, their images and the categories they stand in.
 
-use super::{INSERT_ROWS, must_hit};
+use super::{INSERT_ROWS, deleted, must_hit};
 use crate::db::keys::padded;
 use crate::db::page::{self, Keyset};
 use crate::domain::catalog::model::{ProductBy, ProductFilter, ProductOrder, ProductSort};
@@ -220,10 +220,9 @@ pub(crate) async fn product_update(
     must_hit(done.rows_affected, "product_update")
 }
 
-/// Removes a product with its variants; a foreign key stops it when an order refers to one of them.
-pub(crate) async fn product_delete(c: &impl ConnectionTrait, id: ProductId) -> Result<(), DbErr> {
-    let done = Entity::delete_by_id(id).exec(c).await?;
-    must_hit(done.rows_affected, "product_delete")
+/// Removes a product with its variants, unless an order refers to one of them. Tells whether it did.
+pub(crate) async fn product_delete(c: &impl ConnectionTrait, id: ProductId) -> Result<bool, DbErr> {
+    deleted(Entity::delete_by_id(id).exec(c).await, "product_delete")
 }
 
 /// Images of products in their order.

@@ -1,8 +1,7 @@
 //! Queries of variants.
 
-use super::{INSERT_ROWS, must_hit};
+use super::{INSERT_ROWS, deleted, must_hit};
 use crate::db::keys::padded;
-use chrono::{DateTime, Utc};
 use entity::catalog::variant::{self, Column, Entity};
 use entity::catalog::{Availability, ProductStatus, product};
 use entity::ids::{ProductId, VariantId};
@@ -177,10 +176,9 @@ pub(crate) async fn variant_update(
     must_hit(done.rows_affected, "variant_update")
 }
 
-/// Removes a variant; a foreign key stops it when an order refers to it.
-pub(crate) async fn variant_delete(c: &impl ConnectionTrait, id: VariantId) -> Result<(), DbErr> {
-    let done = Entity::delete_by_id(id).exec(c).await?;
-    must_hit(done.rows_affected, "variant_delete")
+/// Removes a variant, unless an order refers to it. Tells whether it did.
+pub(crate) async fn variant_delete(c: &impl ConnectionTrait, id: VariantId) -> Result<bool, DbErr> {
+    deleted(Entity::delete_by_id(id).exec(c).await, "variant_delete")
 }
 
 /// Writes one availability to variants.
@@ -253,20 +251,4 @@ pub(crate) async fn products_refresh_availability(
         .exec(c)
         .await?;
     Ok(())
-}
-
-/// Takes a variant out of sale.
-pub(crate) async fn variant_archive(
-    c: &impl ConnectionTrait,
-    id: VariantId,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let done = Entity::update_many()
-        .col_expr(Column::ArchivedAt, Expr::value(now))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .filter(Column::Id.eq(id))
-        .exec(c)
-        .await?;
-    must_hit(done.rows_affected, "variant_archive")
 }
