@@ -9,6 +9,7 @@ pub mod docs;
 pub mod document;
 pub mod engine;
 pub mod error;
+pub mod filter;
 pub mod idempotency;
 pub mod payload;
 pub mod request;

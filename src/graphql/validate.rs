@@ -1,6 +1,8 @@
 //! The rules of input structs (`validator`), as problems with the path that the client wrote.
 
 use crate::error::{ErrorCode, Problem};
+use crate::graphql::error::ApiError;
+use async_graphql::MaybeUndefined;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 /// Checks an input; all mistakes are reported at once. Paths are relative to the input.
@@ -16,6 +18,54 @@ pub fn check(input: &impl Validate) -> Result<(), Vec<Problem>> {
             problems.sort_by(|a, b| a.path.cmp(&b.path));
             Err(problems)
         }
+    }
+}
+
+/// Checks the input of a query: its mistakes are one error of the field.
+///
+/// # Errors
+/// `BAD_USER_INPUT` with every broken rule.
+pub fn check_query(input: &impl Validate) -> Result<(), ApiError> {
+    check(input).map_err(|problems| {
+        let texts: Vec<String> = problems
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.path.join("."), problem.message))
+            .collect();
+        ApiError::BadUserInput(texts.join(" "))
+    })
+}
+
+/// A rule for `#[validate(custom(…))]`: a text of at least one letter.
+///
+/// # Errors
+/// It is empty or blank.
+pub fn not_blank(text: &str) -> Result<(), ValidationError> {
+    if text.trim().is_empty() {
+        Err(ValidationError::new("required"))
+    } else {
+        Ok(())
+    }
+}
+
+/// A rule for a text that a change may leave out: at most `max` characters, and with `min` above 0 neither null nor
+/// blank.
+///
+/// # Errors
+/// It breaks the rule.
+pub fn changed(value: &MaybeUndefined<String>, min: u64, max: u64) -> Result<(), ValidationError> {
+    match value {
+        MaybeUndefined::Undefined => Ok(()),
+        MaybeUndefined::Null if min > 0 => Err(ValidationError::new("required")),
+        MaybeUndefined::Null => Ok(()),
+        MaybeUndefined::Value(text) if min > 0 && text.trim().is_empty() => {
+            Err(ValidationError::new("required"))
+        }
+        MaybeUndefined::Value(text) if text.chars().count() as u64 > max => {
+            let mut error = ValidationError::new("length");
+            error.add_param("max".into(), &max);
+            Err(error)
+        }
+        MaybeUndefined::Value(_) => Ok(()),
     }
 }
 

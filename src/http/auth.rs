@@ -58,41 +58,31 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 fn refuse(why: TokenRefusal) -> Refused {
-    let (reason, message) = match why {
-        TokenRefusal::Expired => (
-            "TOKEN_EXPIRED",
-            "The access token has expired: get a new one with sessionRefresh.",
-        ),
-        TokenRefusal::Invalid => (
-            "TOKEN_INVALID",
-            "The access token is not valid: send `Authorization: Bearer <accessToken>`, or nothing.",
-        ),
-        TokenRefusal::SessionRevoked => (
-            "SESSION_REVOKED",
-            "The session of this access token has ended: log in again.",
-        ),
-    };
-    Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
-        .extension("reason", reason)
+    Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", why.message())
+        .extension("reason", why.reason())
         .header(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"tradepost\", error=\"invalid_token\""),
         )
 }
 
-// MERGE: the accounts domain has both of these; this branch only stands in for it.
-// `use crate::domain::accounts::error::TokenRefusal;` and `app.accounts().authenticate(token).await` replace them.
+// MERGE: the accounts domain has all of this; this branch only stands in for it. Below is to be deleted for
+// `use crate::domain::accounts::error::TokenRefusal;` and, above, `app.accounts().authenticate(token).await`.
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    dead_code,
-    reason = "stands in for the accounts domain until it is merged"
-)]
 enum TokenRefusal {
-    Expired,
     Invalid,
-    SessionRevoked,
+}
+
+impl TokenRefusal {
+    const fn reason(self) -> &'static str {
+        "TOKEN_INVALID"
+    }
+
+    const fn message(self) -> &'static str {
+        "The access token is not one of ours; log in with sessionCreate."
+    }
 }
 
 #[expect(

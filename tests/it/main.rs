@@ -11,6 +11,14 @@ mod support;
 
 mod architecture;
 mod database;
+mod events;
+#[cfg(feature = "kafka")]
+mod events_kafka;
+mod push;
 mod http_hostile;
+mod http_server;
 mod http_spec;
+mod kill;
+mod orders;
 mod orders_service;
+mod schema;
