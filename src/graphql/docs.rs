@@ -84,12 +84,24 @@ pub fn errors_page() -> String {
             ErrorCode::InvalidTransition => "`InvalidTransitionError`: `from`, `to`, `allowed`",
             _ => "",
         };
-        write(&mut page, format_args!("| `{}` | {meaning} | {own_type} |\n", item.name));
+        write(
+            &mut page,
+            format_args!("| `{}` | {meaning} | {own_type} |\n", item.name),
+        );
     }
     page.push_str(AT_THE_TOP);
     page.push_str("| code | status | meaning | what to do |\n| --- | --- | --- | --- |\n");
-    for TopLevel { code, status, meaning, remedy } in TOP_LEVEL {
-        write(&mut page, format_args!("| `{code}` | {status} | {meaning} | {remedy} |\n"));
+    for TopLevel {
+        code,
+        status,
+        meaning,
+        remedy,
+    } in TOP_LEVEL
+    {
+        write(
+            &mut page,
+            format_args!("| `{code}` | {status} | {meaning} | {remedy} |\n"),
+        );
     }
     page
 }

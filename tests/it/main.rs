@@ -11,6 +11,7 @@ mod support;
 
 mod architecture;
 mod database;
+mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
@@ -21,4 +22,5 @@ mod http_spec;
 mod kill;
 mod orders;
 mod orders_service;
+mod requirements;
 mod schema;
