@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::scalars::CurrencyCode;
 use crate::app::App;
+use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery};
 use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
@@ -15,11 +16,22 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Query(ShopQuery, CatalogQuery, InventoryQuery, OrdersQuery);
+pub struct Query(
+    ShopQuery,
+    AccountsQuery,
+    CatalogQuery,
+    InventoryQuery,
+    OrdersQuery,
+);
 
 /// Changes.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Mutation(CatalogMutation, InventoryMutation, OrdersMutation);
+pub struct Mutation(
+    AccountsMutation,
+    CatalogMutation,
+    InventoryMutation,
+    OrdersMutation,
+);
 
 /// The shop as everybody sees it.
 #[derive(Clone, Debug, SimpleObject)]

@@ -69,8 +69,15 @@ pub fn changed(value: &MaybeUndefined<String>, min: u64, max: u64) -> Result<(),
     }
 }
 
+/// Under this name `validator` keeps the rules over several fields.
+const WHOLE_STRUCT: &str = "__all__";
+
 fn collect(errors: &ValidationErrors, path: &mut Vec<String>, problems: &mut Vec<Problem>) {
     for (field, kind) in errors.errors() {
+        if let (WHOLE_STRUCT, ValidationErrorsKind::Field(errors)) = (field.as_ref(), kind) {
+            problems.extend(errors.iter().map(|error| whole_struct(error, path)));
+            continue;
+        }
         path.push(camel_case(field));
         match kind {
             ValidationErrorsKind::Field(errors) => {
@@ -87,6 +94,13 @@ fn collect(errors: &ValidationErrors, path: &mut Vec<String>, problems: &mut Vec
         }
         path.pop();
     }
+}
+
+/// A rule over several fields says in its parameter `field` which one it is about.
+fn whole_struct(error: &ValidationError, path: &[String]) -> Problem {
+    let field = error.params.get("field").and_then(|field| field.as_str());
+    let path: Vec<String> = path.iter().cloned().chain(field.map(camel_case)).collect();
+    problem(error, &path)
 }
 
 fn problem(error: &ValidationError, path: &[String]) -> Problem {
@@ -122,6 +136,11 @@ fn problem(error: &ValidationError, path: &[String]) -> Problem {
             "This is not an address of the web.".to_owned(),
         ),
         "required" => (ErrorCode::Required, "This is needed.".to_owned()),
+        "too_long" => (ErrorCode::TooLong, "This is too long.".to_owned()),
+        "weak_password" => (
+            ErrorCode::WeakPassword,
+            "This password is easy to guess.".to_owned(),
+        ),
         _ => (ErrorCode::Invalid, "This has the wrong form.".to_owned()),
     };
     let message = error.message.as_ref().map_or(text, ToString::to_string);

@@ -2,6 +2,7 @@
 
 use super::answer::Refused;
 use crate::app::App;
+use crate::domain::accounts::error::TokenRefusal;
 use crate::domain::accounts::model::Viewer;
 use crate::error::Failure;
 use crate::graphql::document::Operation;
@@ -34,7 +35,7 @@ pub(super) async fn viewer_of(
     let Some(token) = bearer(value).filter(|_| values.next().is_none()) else {
         return Err(refuse(TokenRefusal::Invalid));
     };
-    match authenticate(app, token).await {
+    match app.accounts().authenticate(token).await {
         Ok(viewer) => Ok(viewer),
         Err(Failure::Refused(why)) => Err(refuse(
             why.into_iter().next().unwrap_or(TokenRefusal::Invalid),
@@ -64,31 +65,4 @@ fn refuse(why: TokenRefusal) -> Refused {
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"tradepost\", error=\"invalid_token\""),
         )
-}
-
-// MERGE: the accounts domain has all of this; this branch only stands in for it. Below is to be deleted for
-// `use crate::domain::accounts::error::TokenRefusal;` and, above, `app.accounts().authenticate(token).await`.
-
-/// Why a token is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TokenRefusal {
-    Invalid,
-}
-
-impl TokenRefusal {
-    const fn reason(self) -> &'static str {
-        "TOKEN_INVALID"
-    }
-
-    const fn message(self) -> &'static str {
-        "The access token is not one of ours; log in with sessionCreate."
-    }
-}
-
-#[expect(
-    clippy::unused_async,
-    reason = "stands in for the accounts domain until it is merged"
-)]
-async fn authenticate(_: &App, _: &str) -> Result<Viewer, Failure<TokenRefusal>> {
-    Err(Failure::Refused(vec![TokenRefusal::Invalid]))
 }

@@ -15,12 +15,12 @@ mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
-mod push;
 mod http_hostile;
 mod http_server;
 mod http_spec;
 mod kill;
 mod orders;
 mod orders_service;
+mod push;
 mod requirements;
 mod schema;

@@ -1,10 +1,10 @@
 //! A test's own app on its own database.
 
-pub(crate) mod services;
-pub(crate) mod wait;
 pub(crate) mod http;
 pub(crate) mod process;
+pub(crate) mod services;
 mod shop;
+pub(crate) mod wait;
 
 pub(crate) use shop::Sold;
 
