@@ -192,7 +192,7 @@ fn settings_that_the_pages_name_are_there() {
     let mut wrong = Vec::new();
     for (page, text) in pages() {
         for (line, part) in quoted(&text) {
-            let name = part.split('=').next().unwrap_or_default();
+            let name = part.split('=').next().unwrap_or_default().trim();
             let wrong_variable = name
                 .strip_prefix("TRADEPOST_")
                 .and_then(|name| name.split_once("__"))

@@ -10,6 +10,7 @@
 mod support;
 
 mod architecture;
+mod commands;
 mod database;
 mod docs;
 mod events;
