@@ -9,7 +9,10 @@
 
 mod support;
 
+mod accounts;
+mod accounts_tokens;
 mod architecture;
+mod authorization;
 mod commands;
 mod database;
 mod docs;
