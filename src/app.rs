@@ -7,11 +7,18 @@ use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::domain::{catalog, inventory, orders};
 use crate::error::Fault;
-use crate::events::Events;
+use crate::events::{Events, broker};
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
 use uuid::Uuid;
+
+/// How often unpaid orders are looked for whose reservation has ended.
+const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often old idempotency keys are removed.
+const CLEAN_PERIOD: Duration = Duration::from_secs(60);
 
 /// Everything a process has; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,11 +32,11 @@ struct Parts {
     clock: Clock,
     db: Db,
     push: Push,
+    events: Events,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
     orders: orders::service::Service,
-    events: Events,
     workers: Workers,
     /// Names this process in leases.
     process_id: Uuid,
@@ -44,6 +51,11 @@ impl App {
         let db = Db::open(&config).await?;
         let keep = TimeDelta::hours(config.limits.idempotency_hours);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), keep);
+        let process_id = clock.id();
+        let push = Push::new(&config, process_id)?;
+        let broker = broker::of(&config)?;
+        let events = Events::new(&config, &db, &clock, &push, process_id, broker);
+        let workers = Workers::new();
         let catalog = catalog::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -57,8 +69,6 @@ impl App {
             catalog.clone(),
             config.shop.low_stock_threshold,
         );
-        let push = Push::default();
-        let events = Events::new(push.clone());
         let orders = orders::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -68,23 +78,47 @@ impl App {
             events.clone(),
             config.shop.clone(),
         );
-        let process_id = clock.id();
-        let workers = Workers::new();
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
                 clock,
                 db,
                 push,
+                events,
                 idempotency,
                 catalog,
                 inventory,
                 orders,
-                events,
                 workers,
                 process_id,
             }),
         })
+    }
+
+    /// Starts all background work of this process.
+    pub fn start_workers(&self) {
+        let workers = self.workers();
+        self.events().start(workers);
+        let orders = self.orders().clone();
+        workers.every(
+            "orders.expire",
+            EXPIRE_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let orders = orders.clone();
+                async move { orders::tasks::expire_unpaid(&orders).await }
+            },
+        );
+        let idempotency = self.idempotency().clone();
+        workers.every(
+            "idempotency.clean",
+            CLEAN_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let idempotency = idempotency.clone();
+                async move { idempotency.clean().await }
+            },
+        );
     }
 
     /// Settings.
@@ -111,6 +145,12 @@ impl App {
         &self.parts.push
     }
 
+    /// Events and their relay.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.parts.events
+    }
+
     /// Idempotency keys.
     #[must_use]
     pub fn idempotency(&self) -> &Idempotency {
@@ -133,12 +173,6 @@ impl App {
     #[must_use]
     pub fn orders(&self) -> &orders::service::Service {
         &self.parts.orders
-    }
-
-    /// Events.
-    #[must_use]
-    pub fn events(&self) -> &Events {
-        &self.parts.events
     }
 
     /// Background work.

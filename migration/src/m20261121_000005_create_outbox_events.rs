@@ -38,9 +38,10 @@ impl MigrationTrait for Migration {
                     &["aggregate_id", "aggregate_version"],
                 ),
                 unique("uq_outbox_events_log", &["log_position"]),
+                // What waits in the order of ids, what is parked, and what is old enough to go: each a range of it.
                 index(
                     "idx_outbox_events_pending",
-                    &["published_at", "shard", "id"],
+                    &["published_at", "parked_at", "id"],
                 ),
             ],
         )

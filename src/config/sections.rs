@@ -172,6 +172,7 @@ pub struct Http {
     pub body_timeout_ms: u64,
     pub request_timeout_ms: u64,
     pub body_bytes_max: usize,
+    pub persisted_bytes_max: u64,
     pub graphiql: Switch,
     pub introspection: Switch,
 }
@@ -383,6 +384,13 @@ impl Http {
             self.body_bytes_max,
             1_024,
             16 << 20,
+        );
+        within(
+            problems,
+            "http.persisted_bytes_max",
+            self.persisted_bytes_max,
+            0,
+            1 << 30,
         );
     }
 }

@@ -7,6 +7,7 @@
 use super::{Db, Tx, error};
 use crate::clock::Clock;
 use crate::error::{ErrorCode, Failure, Fault, Problem};
+use crate::workers::Progress;
 use chrono::TimeDelta;
 use entity::platform::idempotency_key::{ActiveModel, COLUMN, Entity};
 use sea_orm::{ActiveValue::Set, EntityTrait, QueryFilter, QuerySelect};
@@ -187,11 +188,11 @@ impl Idempotency {
             .await
     }
 
-    /// Removes keys that are older than they are kept, in small pieces. Returns how many.
+    /// Removes keys that are older than they are kept, in small pieces.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn clean(&self) -> Result<u64, Fault> {
+    pub async fn clean(&self) -> Result<Progress, Fault> {
         let before = self.clock.now() - self.keep;
         let old: Vec<String> = self
             .db
@@ -205,18 +206,19 @@ impl Idempotency {
             })
             .await?;
         if old.is_empty() {
-            return Ok(0);
+            return Ok(Progress::Idle);
         }
         let old = &old;
         self.db
             .write("idempotency.clean", async |tx| {
-                let done = Entity::delete_many()
+                Entity::delete_many()
                     .filter(COLUMN.id.is_in(old.clone()))
                     .exec(&*tx)
                     .await?;
-                Ok(done.rows_affected)
+                Ok::<_, Fault>(())
             })
-            .await
+            .await?;
+        Ok(Progress::More)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Leases: which process does a piece of background work, and until when.
 
-use super::{Db, error};
+use super::{Db, Tx, error};
 use crate::clock::Clock;
 use crate::error::Fault;
 use chrono::TimeDelta;
@@ -73,6 +73,52 @@ impl Lease {
                     }
                     Err(error) => Err(Fault::Db(error)),
                 }
+            })
+            .await
+    }
+
+    /// Renews the lease inside a transaction whose effect only the holder may have. `false`: it ended or another
+    /// process has it, and the caller rolls back. The row stays locked until the transaction ends, so that no other
+    /// process can claim the work before.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn renew_in(&self, tx: &Tx) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let updated = Entity::update_many()
+            .col_expr(COLUMN.expires_at.0, Expr::value(now + self.life))
+            .filter(COLUMN.name.eq(&self.name))
+            .filter(COLUMN.holder.eq(self.holder))
+            .filter(COLUMN.expires_at.gte(now))
+            .exec(&**tx)
+            .await?;
+        Ok(updated.rows_affected == 1)
+    }
+
+    /// Whether this process has the lease or could claim it now; costs no write.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_free(&self) -> Result<bool, Fault> {
+        self.db
+            .read("lease.find", async |c| {
+                let row = Entity::find_by_id(self.name.clone()).one(&*c).await?;
+                let now = self.clock.now();
+                Ok(row.is_none_or(|row| row.holder == self.holder || row.expires_at < now))
+            })
+            .await
+    }
+
+    /// Takes the work from whoever has it. Only for a process that knows that the holder is dead: on SQLite the one
+    /// server process of a file ([`Db::claim`]) need not wait for the lease of the one that was killed before.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn seize(&self) -> Result<(), Fault> {
+        self.db
+            .write("lease.seize", async |tx| {
+                Entity::delete_by_id(self.name.clone()).exec(&*tx).await?;
+                Ok::<_, Fault>(())
             })
             .await
     }

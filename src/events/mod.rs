@@ -1,24 +1,243 @@
 //! Events: rows of the outbox, written in the transaction that causes them, published by the relay.
+//!
+//! To publish something: make an [`outbox::NewEvent`] of it, [`outbox::insert`] it in the transaction that changes the
+//! state, and call [`Events::wake`] after the commit. A new kind of aggregate also needs a line in [`record`]'s table
+//! of topics, and a new type a line in `docs/events.md`.
 
+pub mod broker;
+mod embedded;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_reader;
+pub mod log;
 pub mod outbox;
+pub mod record;
+pub mod relay;
+mod retention;
+mod store;
 
 use crate::cache::push::{Message, Push};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Db, Engine};
+use crate::error::{Fault, swallow};
+use crate::health::Health;
+use crate::workers::{Progress, Workers};
+use broker::Broker;
+use chrono::TimeDelta;
+use relay::Relay;
+use retention::Retention;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
 
-/// Events of this process.
+pub use store::Backlog;
+
+/// How often the backlog is counted.
+const MEASURE_PERIOD: Duration = Duration::from_secs(5);
+/// How often old events are looked for.
+const RETENTION_PERIOD: Duration = Duration::from_secs(600);
+/// An event that has waited this long means that something is wrong.
+const LATE: TimeDelta = TimeDelta::seconds(60);
+
+/// The events of one process; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Events {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    db: Db,
+    clock: Clock,
     push: Push,
+    poll: Duration,
+    relay: Relay,
+    retention: Retention,
+    wake: Arc<Notify>,
+    started: AtomicBool,
+    backlog: Mutex<Backlog>,
 }
 
 impl Events {
-    /// Made once by the app.
+    /// The events of the process `holder` with `broker` (see [`broker::of`]); nothing runs yet.
     #[must_use]
-    pub fn new(push: Push) -> Self {
-        Self { push }
+    pub fn new(
+        config: &Config,
+        db: &Db,
+        clock: &Clock,
+        push: &Push,
+        holder: Uuid,
+        broker: Arc<dyn Broker>,
+    ) -> Self {
+        Self {
+            parts: Arc::new(Parts {
+                db: db.clone(),
+                clock: clock.clone(),
+                push: push.clone(),
+                poll: Duration::from_millis(config.events.poll_ms),
+                relay: Relay::new(config, db, clock, holder, broker),
+                retention: Retention::new(db, clock, holder, config.events.retention_days),
+                wake: Arc::default(),
+                started: AtomicBool::new(false),
+                backlog: Mutex::default(),
+            }),
+        }
     }
 
-    /// Tells the relay that rows were committed.
+    /// Tells the relays of all processes that rows were committed. Call it after the commit; it never waits, and
+    /// when it is forgotten or lost, the relay still looks every `events.poll_ms`.
     pub fn wake(&self) {
-        self.push.send(Message::OutboxWritten);
+        self.parts.push.send(Message::OutboxWritten);
+    }
+
+    /// How publishing goes, for `/readyz`.
+    #[must_use]
+    pub fn state(&self) -> Health {
+        if !self.parts.started.load(Ordering::Relaxed) {
+            return Health::off("the relay runs in another process");
+        }
+        let backlog = *self.lock_backlog();
+        let late = backlog
+            .oldest
+            .map(|oldest| self.parts.clock.now() - oldest)
+            .filter(|age| *age > LATE);
+        let health = self.parts.relay.broker().health();
+        let detail = &health.detail;
+        if backlog.parked > 0 {
+            return Health::degraded(format!(
+                "{detail}; {} events are set aside, see `events list --parked`",
+                backlog.parked
+            ));
+        }
+        match late {
+            Some(age) => Health::degraded(format!(
+                "{detail}; {} events wait, the oldest for {} s",
+                backlog.pending,
+                age.num_seconds()
+            )),
+            None => health,
+        }
+    }
+
+    /// The relay, for a single pass.
+    #[must_use]
+    pub fn relay(&self) -> &Relay {
+        &self.parts.relay
+    }
+
+    /// Starts the relay and what belongs to it. On SQLite the caller has claimed the file ([`Db::claim`]), so a lease
+    /// that is still there is a dead process's.
+    pub fn start(&self, workers: &Workers) {
+        let this = self.clone();
+        let stop = workers.stopping();
+        self.parts.started.store(true, Ordering::Relaxed);
+        let tasks = workers.clone();
+        workers.spawn(async move {
+            let seize = this.parts.db.engine() == Engine::Sqlite;
+            this.parts.relay.attach(stop.clone(), seize).await;
+            this.spawn_passes(&tasks);
+            tokio::select! {
+                () = this.listen() => {}
+                () = stop.cancelled() => {}
+            }
+            swallow(
+                this.parts.relay.release().await,
+                "releasing the relay's lease",
+            );
+        });
+    }
+
+    fn spawn_passes(&self, workers: &Workers) {
+        let (relay, retention, measure) = (self.clone(), self.clone(), self.clone());
+        let wake = Arc::clone(&self.parts.wake);
+        workers.every("events.relay", self.parts.poll, wake, move || {
+            let this = relay.clone();
+            Box::pin(async move { this.parts.relay.run_once().await })
+        });
+        workers.every(
+            "events.retention",
+            RETENTION_PERIOD,
+            Arc::default(),
+            move || {
+                let this = retention.clone();
+                Box::pin(async move { this.parts.retention.run_once().await })
+            },
+        );
+        workers.every(
+            "events.measure",
+            MEASURE_PERIOD,
+            Arc::default(),
+            move || {
+                let this = measure.clone();
+                Box::pin(async move { this.measure().await.map(|_| Progress::Idle) })
+            },
+        );
+    }
+
+    /// Wakes the relay when this or another process has committed events.
+    async fn listen(&self) {
+        let mut messages = self.parts.push.subscribe();
+        loop {
+            match messages.recv().await {
+                Ok(Message::OutboxWritten | Message::Lost) | Err(RecvError::Lagged(_)) => {
+                    self.parts.wake.notify_one();
+                }
+                Ok(_) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Runs the relay until it has nothing to do, or cannot: the broker is away, or another process sends.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn run_until_idle(&self) -> Result<(), Fault> {
+        while self.parts.relay.run_once().await? == Progress::More {}
+        Ok(())
+    }
+
+    /// Deletes published events that are older than `events.retention_days`.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn clean(&self) -> Result<(), Fault> {
+        while self.parts.retention.run_once().await? == Progress::More {}
+        Ok(())
+    }
+
+    /// Counts what waits, for [`Events::state`] and the metrics.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn measure(&self) -> Result<Backlog, Fault> {
+        let backlog = self
+            .parts
+            .db
+            .read("outbox.backlog", async |c| {
+                Ok::<_, Fault>(store::backlog(&*c).await?)
+            })
+            .await?;
+        let age = backlog
+            .oldest
+            .and_then(|oldest| (self.parts.clock.now() - oldest).to_std().ok())
+            .unwrap_or_default();
+        metrics::gauge!("tradepost_events_pending").set(backlog.pending as f64);
+        metrics::gauge!("tradepost_events_parked").set(backlog.parked as f64);
+        metrics::gauge!("tradepost_events_oldest_seconds").set(age.as_secs_f64());
+        *self.lock_backlog() = backlog;
+        Ok(backlog)
+    }
+
+    fn lock_backlog(&self) -> std::sync::MutexGuard<'_, Backlog> {
+        self.parts
+            .backlog
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

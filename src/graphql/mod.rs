@@ -5,6 +5,8 @@
 
 pub mod authorization;
 pub mod connection;
+pub mod document;
+pub mod engine;
 pub mod error;
 pub mod idempotency;
 pub mod payload;
@@ -12,3 +14,4 @@ pub mod request;
 pub mod scalars;
 pub mod schema;
 pub mod validate;
+pub mod values;

@@ -4,7 +4,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::graphql::error::ApiError;
 use crate::{clock, money};
 use async_graphql::{
-    ID, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+    ID, InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, SimpleObject, Value,
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -98,6 +98,22 @@ impl ScalarType for CurrencyCode {
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
     }
+}
+
+/// What is wrong with a value of one of the scalars above, said with how to write it.
+#[must_use]
+pub fn problem(scalar: &str, value: &Value) -> Option<String> {
+    match scalar {
+        "Decimal" => unreadable::<Decimal>(value),
+        "DateTime" => unreadable::<Time>(value),
+        "CurrencyCode" => unreadable::<CurrencyCode>(value),
+        _ => None,
+    }
+}
+
+fn unreadable<S: ScalarType + InputType>(value: &Value) -> Option<String> {
+    let error = <S as ScalarType>::parse(value.clone()).err()?;
+    Some(error.into_server_error(Pos::default()).message)
 }
 
 /// An amount of money.

@@ -1,5 +1,6 @@
 //! The roots of the schema, its limits and its text.
 
+use super::engine::Engine;
 use super::scalars::CurrencyCode;
 use crate::app::App;
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
@@ -61,28 +62,23 @@ impl ShopMutation {
 
 /// Builds the schema over an app, with the limits of its configuration.
 #[must_use]
-pub fn build(app: &App) -> Schema {
+pub fn build(app: &App) -> Engine {
     let limits = &app.config().limits;
-    let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .limit_depth(limits.depth)
-        .limit_complexity(limits.complexity)
-        .limit_directives(limits.directives)
-        .limit_aliases(limits.aliases)
-        .data(app.clone())
-        .data(limits.clone());
     let introspection = app
         .config()
         .http
         .introspection
         .is_on(!app.config().production());
-    if introspection {
-        builder.finish()
-    } else {
-        builder
-            .disable_introspection()
-            .disable_suggestions()
-            .finish()
-    }
+    Engine::new(limits, || {
+        let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+            .data(app.clone())
+            .data(limits.clone());
+        if introspection {
+            builder
+        } else {
+            builder.disable_introspection().disable_suggestions()
+        }
+    })
 }
 
 /// The schema's text, as `schema.graphql` has it.

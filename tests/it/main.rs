@@ -10,3 +10,6 @@
 mod support;
 
 mod database;
+mod http_hostile;
+mod http_spec;
+mod orders_service;

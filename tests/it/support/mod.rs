@@ -1,5 +1,10 @@
 //! A test's own app on its own database.
 
+pub(crate) mod http;
+mod shop;
+
+pub(crate) use shop::Sold;
+
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;

@@ -1,0 +1,83 @@
+//! Where events go: Kafka, or the outbox itself as a log.
+
+use super::embedded::Embedded;
+use super::record::{Record, Settings};
+use crate::config::Config;
+use crate::error::Fault;
+use crate::health::Health;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A row on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The row's id in the outbox.
+    pub row_id: i64,
+    /// Its aggregate: rows of one aggregate are sent one after another.
+    pub aggregate_id: Uuid,
+    /// What is sent; the row is done when the broker has all of it.
+    pub records: Vec<Record>,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The broker has all its records.
+    Sent,
+    /// The broker cannot be reached or cannot take records now; the row is not to blame.
+    Unreachable(String),
+    /// The broker will never take this row as it is.
+    Refused(String),
+}
+
+/// Takes records. A new kind of broker implements this, and [`of`] chooses it.
+pub trait Broker: std::fmt::Debug + Send + Sync + 'static {
+    /// Makes sure that the broker is there and has the first topics. Quick when nothing has to be done.
+    ///
+    /// # Errors
+    /// Says for operators why it is not there.
+    fn prepare(&self) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Sends rows, which are given in the outbox's order. Rows of one aggregate are sent one after another, each when
+    /// the broker has the one before; after one that was not sent, its aggregate's later rows are left out.
+    /// Different aggregates go side by side. Yields indexes into `rows` as they are done.
+    fn publish<'a>(&'a self, rows: &'a [Outgoing]) -> BoxStream<'a, (usize, Outcome)>;
+
+    /// Forgets what is queued and not sent: another relay sends it now.
+    fn abandon(&self);
+
+    /// Whether publishing gives rows a dense place in the log.
+    fn is_log(&self) -> bool;
+
+    /// How it is.
+    fn health(&self) -> Health;
+}
+
+/// The broker that the configuration names.
+///
+/// # Errors
+/// Kafka is configured, but the program was built without it.
+pub fn of(config: &Config) -> Result<Arc<dyn Broker>, Fault> {
+    if config.kafka.brokers.is_empty() {
+        return Ok(Arc::new(Embedded));
+    }
+    kafka(config, Settings::of(config).first_topics())
+}
+
+#[cfg(feature = "kafka")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "without the feature this is an error"
+)]
+fn kafka(config: &Config, first_topics: Vec<String>) -> Result<Arc<dyn Broker>, Fault> {
+    Ok(Arc::new(super::kafka::Kafka::new(config, first_topics)))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: &Config, _: Vec<String>) -> Result<Arc<dyn Broker>, Fault> {
+    Err(Fault::Broken(
+        "kafka.brokers is set, but this program was built without the feature `kafka`".into(),
+    ))
+}

@@ -1,0 +1,129 @@
+//! Reads the program's own topics from Kafka, for `events tail`. It belongs to no group and commits nothing.
+
+use super::log::Place;
+use super::record::Record;
+use crate::config::Config;
+use crate::error::Fault;
+use chrono::DateTime;
+use rdkafka::Message;
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long the cluster may take to tell what it has.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A reader of all partitions of some topics.
+pub(super) struct Reader {
+    consumer: StreamConsumer,
+    /// For each partition with records that were there at the start: the offset behind the last of them.
+    ends: HashMap<(String, i32), i64>,
+}
+
+impl Reader {
+    /// Starts at the oldest records or behind the newest. Asks the cluster on this thread, up to some seconds: this is
+    /// for commands, which have nothing else to do.
+    pub(super) fn open(
+        config: &Config,
+        topics: &[String],
+        from_beginning: bool,
+    ) -> Result<Self, Fault> {
+        let consumer: StreamConsumer = super::kafka::client(config)
+            // The client asks for a name; with assigned partitions and without commits it is not used.
+            .set("group.id", "tradepost-tail")
+            .set("enable.auto.commit", "false")
+            .create()
+            .map_err(Fault::doing("making a Kafka consumer"))?;
+        let mut assigned = TopicPartitionList::new();
+        let mut ends = HashMap::new();
+        for (topic, partition) in partitions(&consumer, topics).map_err(reading)? {
+            let (low, high) = consumer
+                .fetch_watermarks(&topic, partition, METADATA_TIMEOUT)
+                .map_err(reading)?;
+            let start = if from_beginning { low } else { high };
+            assigned
+                .add_partition_offset(&topic, partition, Offset::Offset(start))
+                .map_err(reading)?;
+            if start < high {
+                ends.insert((topic, partition), high);
+            }
+        }
+        consumer.assign(&assigned).map_err(reading)?;
+        Ok(Self { consumer, ends })
+    }
+
+    /// The next record. Without `follow` there is none after those that were there at the start.
+    pub(super) async fn next(&mut self, follow: bool) -> Result<Option<(Record, Place)>, Fault> {
+        if !follow && self.ends.is_empty() {
+            return Ok(None);
+        }
+        let message = loop {
+            match self.consumer.recv().await {
+                Ok(message) => break message,
+                // The client reconnects by itself.
+                Err(error @ (KafkaError::MessageConsumption(_) | KafkaError::Global(_))) => {
+                    tracing::warn!(%error, "reading from Kafka");
+                }
+                Err(error) => return Err(reading(error)),
+            }
+        };
+        let (partition, offset) = (message.partition(), message.offset());
+        let at = (message.topic().to_owned(), partition);
+        if self.ends.get(&at).is_some_and(|end| offset + 1 >= *end) {
+            self.ends.remove(&at);
+        }
+        Ok(Some((
+            record(&message),
+            Place::Partition(partition, offset),
+        )))
+    }
+}
+
+/// The partitions of those topics that exist.
+fn partitions(
+    consumer: &StreamConsumer,
+    topics: &[String],
+) -> Result<Vec<(String, i32)>, KafkaError> {
+    let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
+    Ok(metadata
+        .topics()
+        .iter()
+        .filter(|topic| topics.iter().any(|wanted| wanted == topic.name()))
+        .flat_map(|topic| {
+            let name = topic.name();
+            topic
+                .partitions()
+                .iter()
+                .map(move |partition| (name.to_owned(), partition.id()))
+        })
+        .collect())
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().into_iter().flat_map(|headers| {
+        headers.iter().map(|header| {
+            (
+                header.key.to_owned(),
+                header.value.unwrap_or_default().to_vec(),
+            )
+        })
+    });
+    Record {
+        topic: message.topic().to_owned(),
+        key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+        headers: headers.collect(),
+        value: message.payload().unwrap_or_default().to_vec(),
+        timestamp: message
+            .timestamp()
+            .to_millis()
+            .and_then(DateTime::from_timestamp_millis)
+            .unwrap_or_default(),
+    }
+}
+
+fn reading(error: KafkaError) -> Fault {
+    Fault::doing("reading from Kafka")(error)
+}

@@ -1,0 +1,251 @@
+//! Every query of the outbox but the insert, which is [`super::outbox`]'s.
+
+use chrono::{DateTime, Utc};
+use entity::accounts::user;
+use entity::events::outbox_event::{COLUMN, Column, Entity, Model};
+use entity::ids::UserId;
+use sea_orm::sea_query::{CaseStatement, Expr, Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
+};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Rows of an UPDATE that gives places in the log: its CASE is looked through once a row.
+pub(super) const LOG_CHUNK: usize = 128;
+/// Rows of any other statement.
+pub(super) const CHUNK: usize = 500;
+
+/// What waits and what was set aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Rows that were not published, those set aside included.
+    pub pending: u64,
+    /// When the oldest of them happened.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Rows that were set aside.
+    pub parked: u64,
+}
+
+fn unpublished() -> Select<Entity> {
+    Entity::find().filter(COLUMN.published_at.is_null())
+}
+
+/// Whether a row waits that is not set aside.
+pub(super) async fn is_pending(c: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let row: Option<i64> = unpublished()
+        .filter(COLUMN.parked_at.is_null())
+        .select_only()
+        .column(Column::Id)
+        .limit(1)
+        .into_tuple()
+        .one(c)
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Rows to send, in the order of their ids. A row behind one that was set aside waits for it, as do the aggregates
+/// named in `waiting`; both are left out here, or they would fill every batch.
+pub(super) async fn pending(
+    c: &impl ConnectionTrait,
+    limit: u64,
+    waiting: &[Uuid],
+) -> Result<Vec<Model>, DbErr> {
+    let parked = Query::select()
+        .column(Column::AggregateId)
+        .from(Entity)
+        .and_where(Column::PublishedAt.is_null())
+        .and_where(Column::ParkedAt.is_not_null())
+        .take();
+    let mut rows = unpublished()
+        .filter(COLUMN.parked_at.is_null())
+        .filter(Expr::col(Column::AggregateId).not_in_subquery(parked))
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    if !waiting.is_empty() {
+        rows = rows.filter(Column::AggregateId.is_not_in(waiting.iter().copied()));
+    }
+    rows.all(c).await
+}
+
+/// Marks rows as published. Returns how many were not marked before.
+pub(super) async fn mark(
+    c: &impl ConnectionTrait,
+    ids: &[i64],
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::PublishedAt, Expr::value(now))
+        .filter(Column::Id.is_in(padded(ids)))
+        .filter(COLUMN.published_at.is_null())
+        .exec(c)
+        .await?;
+    Ok(done.rows_affected)
+}
+
+/// Marks rows as published at the end of the log, in the order given. Returns how many were not marked before.
+/// The caller holds the lease's row, so nobody else counts at the same time.
+pub(super) async fn mark_logged(
+    c: &impl ConnectionTrait,
+    ids: &[i64],
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let last = log_last(c).await?;
+    let mut place = CaseStatement::new();
+    for (id, position) in ids.iter().zip(last + 1..) {
+        place = place.case(Expr::col(Column::Id).eq(*id), position);
+    }
+    let done = Entity::update_many()
+        .col_expr(Column::PublishedAt, Expr::value(now))
+        .col_expr(Column::LogPosition, place.into())
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .filter(COLUMN.published_at.is_null())
+        .exec(c)
+        .await?;
+    Ok(done.rows_affected)
+}
+
+/// Notes that a row could not be sent; with `parked_at` it is set aside.
+pub(super) async fn fail(
+    c: &impl ConnectionTrait,
+    id: i64,
+    error: &str,
+    parked_at: Option<DateTime<Utc>>,
+) -> Result<u64, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+        .col_expr(Column::LastError, Expr::value(error))
+        .col_expr(Column::ParkedAt, Expr::value(parked_at))
+        .filter(Column::Id.eq(id))
+        .filter(COLUMN.published_at.is_null())
+        .exec(c)
+        .await?;
+    Ok(done.rows_affected)
+}
+
+/// Counts what waits.
+pub(super) async fn backlog(c: &impl ConnectionTrait) -> Result<Backlog, DbErr> {
+    let pending = unpublished().count(c).await?;
+    if pending == 0 {
+        return Ok(Backlog::default());
+    }
+    let parked = unpublished()
+        .filter(COLUMN.parked_at.is_not_null())
+        .count(c)
+        .await?;
+    let oldest = unpublished()
+        .select_only()
+        .column(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .limit(1)
+        .into_tuple()
+        .one(c)
+        .await?;
+    Ok(Backlog {
+        pending,
+        oldest,
+        parked,
+    })
+}
+
+/// Ids of rows that were published before a time. The end of the log stays, so that places are never given twice.
+pub(super) async fn published_before(
+    c: &impl ConnectionTrait,
+    before: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<i64>, DbErr> {
+    let last = log_last(c).await?;
+    Entity::find()
+        .filter(COLUMN.published_at.lt(before))
+        .filter(
+            Column::LogPosition
+                .is_null()
+                .or(Column::LogPosition.lt(last)),
+        )
+        .select_only()
+        .column(Column::Id)
+        .order_by_asc(Column::PublishedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(c)
+        .await
+}
+
+/// Deletes rows.
+pub(super) async fn delete(c: &impl ConnectionTrait, ids: &[i64]) -> Result<u64, DbErr> {
+    let done = Entity::delete_many()
+        .filter(Column::Id.is_in(padded(ids)))
+        .exec(c)
+        .await?;
+    Ok(done.rows_affected)
+}
+
+/// The last place in the log, 0 when it is empty.
+pub(super) async fn log_last(c: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let last: Option<Option<i64>> = Entity::find()
+        .select_only()
+        .column_as(Column::LogPosition.max(), "last")
+        .into_tuple()
+        .one(c)
+        .await?;
+    Ok(last.flatten().unwrap_or(0))
+}
+
+/// Rows of the log behind a place, in order.
+pub(super) async fn log_after(
+    c: &impl ConnectionTrait,
+    position: i64,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::LogPosition.gt(position))
+        .order_by_asc(Column::LogPosition)
+        .limit(limit)
+        .all(c)
+        .await
+}
+
+/// Rows that wait, or those that were set aside, oldest first.
+pub(super) async fn waiting(
+    c: &impl ConnectionTrait,
+    parked: bool,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let rows = unpublished().order_by_asc(Column::Id).limit(limit);
+    let rows = if parked {
+        rows.filter(COLUMN.parked_at.is_not_null())
+    } else {
+        rows.filter(COLUMN.parked_at.is_null())
+    };
+    rows.all(c).await
+}
+
+/// E-mail addresses of users, for `events.include_email`: the outbox never holds them, so that it needs no erasure.
+/// This is the one look of the events at a table of the accounts.
+pub(super) async fn emails(
+    c: &impl ConnectionTrait,
+    users: &[Uuid],
+) -> Result<HashMap<Uuid, String>, DbErr> {
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(UserId, String)> = user::Entity::find()
+        .filter(user::Column::Id.is_in(users.iter().copied().map(UserId)))
+        .select_only()
+        .column(user::Column::Id)
+        .column(user::Column::Email)
+        .into_tuple()
+        .all(c)
+        .await?;
+    Ok(rows.into_iter().map(|(id, email)| (id.0, email)).collect())
+}
+
+/// Ids repeated up to a power of two, so that statements of few lengths are prepared.
+fn padded(ids: &[i64]) -> Vec<i64> {
+    let mut all = ids.to_vec();
+    if let Some(last) = ids.last() {
+        all.resize(ids.len().next_power_of_two(), *last);
+    }
+    all
+}

@@ -1,0 +1,258 @@
+//! The schema as a transport uses it: check a request, then execute it.
+//!
+//! Two schemas are built from the same roots. One validates, measures and never executes; the other executes what
+//! passed, without validating again. Measuring needs an extension of the library, and a schema with an extension pays
+//! for it at every field of every item: so the schema that executes has none.
+
+use super::values;
+use crate::config::Limits;
+use async_graphql::async_trait::async_trait;
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextValidation,
+};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::{
+    ErrorExtensionValues, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
+    ServerResult, SubscriptionType, ValidationMode, ValidationResult, Variables,
+};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The code of what exceeds a limit.
+pub const TOO_COMPLEX: &str = "QUERY_TOO_COMPLEX";
+
+/// Checks and executes requests; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    roots: Arc<dyn Roots>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+/// A schema whatever its roots are.
+trait Roots: Send + Sync {
+    fn validate<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
+    fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
+}
+
+struct Pair<Q, M, S> {
+    validating: Schema<Q, M, S>,
+    executing: Schema<Q, M, S>,
+}
+
+impl<Q, M, S> Roots for Pair<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    fn validate<'a>(&'a self, request: Request) -> BoxFuture<'a, Response> {
+        self.validating.execute(request).boxed()
+    }
+
+    fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response> {
+        self.executing.execute(request).boxed()
+    }
+}
+
+impl Engine {
+    /// Builds the schemas; `builder` is called once for each of them.
+    #[must_use]
+    pub fn new<Q, M, S>(limits: &Limits, builder: impl Fn() -> SchemaBuilder<Q, M, S>) -> Self
+    where
+        Q: ObjectType + 'static,
+        M: ObjectType + 'static,
+        S: SubscriptionType + 'static,
+    {
+        let limited = || {
+            builder()
+                .limit_directives(limits.directives)
+                .limit_aliases(limits.aliases)
+        };
+        let validating = limited().extension(Gauge(limits.clone())).finish();
+        let executing = limited()
+            .validation_mode(ValidationMode::Fast)
+            .limit_depth(limits.depth)
+            .limit_complexity(limits.complexity)
+            .finish();
+        Self {
+            roots: Arc::new(Pair {
+                validating,
+                executing,
+            }),
+            limits: limits.clone(),
+        }
+    }
+
+    /// Validates a document and its values, and returns the cost of the request.
+    ///
+    /// # Errors
+    /// All mistakes that were found; each has a code.
+    pub async fn check(
+        &self,
+        document: ExecutableDocument,
+        operation_name: Option<&str>,
+        variables: Variables,
+    ) -> Result<usize, Vec<ServerError>> {
+        let probe = Arc::new(Probe {
+            operation_name: operation_name.map(str::to_owned),
+            cost: Mutex::new(None),
+        });
+        let mut request = Request::new("").variables(variables).data(probe.clone());
+        request.operation_name.clone_from(&probe.operation_name);
+        request.set_parsed_query(document);
+        let errors = self.roots.validate(request).await.errors;
+        let cost = *probe.cost.lock().unwrap_or_else(PoisonError::into_inner);
+        match cost {
+            Some(cost) if errors.is_empty() => Ok(cost),
+            _ => Err(errors
+                .into_iter()
+                .map(|error| with_code(error, "BAD_USER_INPUT"))
+                .collect()),
+        }
+    }
+
+    /// Executes a request whose document has passed [`Engine::check`]: what did not pass is not noticed here.
+    pub async fn execute_checked(&self, request: Request) -> Response {
+        self.roots.execute(request).await
+    }
+
+    /// Checks and executes a request, for callers without a transport of their own. The guards of the transport
+    /// (scan, count of selections, time limit) are not part of it.
+    pub async fn execute(&self, request: impl Into<Request>) -> Response {
+        let mut request: Request = request.into();
+        let document = match request.parsed_query() {
+            Ok(document) => document.clone(),
+            Err(error) => return Response::from_errors(vec![error]),
+        };
+        let checked = self
+            .check(
+                document,
+                request.operation_name.as_deref(),
+                request.variables.clone(),
+            )
+            .await;
+        match checked {
+            Ok(_) => self.execute_checked(request).await,
+            Err(errors) => Response::from_errors(errors),
+        }
+    }
+
+    /// The limits that it was built with.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// The error with a code, unless it has one.
+#[must_use]
+pub fn with_code(mut error: ServerError, code: &str) -> ServerError {
+    let extensions = error
+        .extensions
+        .get_or_insert_with(ErrorExtensionValues::default);
+    if extensions.get("code").is_none() {
+        extensions.set("code", code);
+    }
+    error
+}
+
+/// What one check is about and what it found; it travels in the request's data.
+struct Probe {
+    operation_name: Option<String>,
+    cost: Mutex<Option<usize>>,
+}
+
+/// Makes the extension that measures.
+struct Gauge(Limits);
+
+impl ExtensionFactory for Gauge {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Measure {
+            depth_max: self.0.depth,
+            complexity_max: self.0.complexity,
+            values: Mutex::default(),
+        })
+    }
+}
+
+struct Measure {
+    depth_max: usize,
+    complexity_max: usize,
+    /// Mistakes in the values: found while the document is at hand, told after it was validated.
+    values: Mutex<Vec<ServerError>>,
+}
+
+#[async_trait]
+impl Extension for Measure {
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        // The document comes parsed, so all that can fail here are the limits of aliases, directives and recursion.
+        let document = next
+            .run(ctx, query, variables)
+            .await
+            .map_err(|error| with_code(error, TOO_COMPLEX))?;
+        let probe = ctx.data::<Arc<Probe>>().ok();
+        let name = probe.and_then(|probe| probe.operation_name.as_deref());
+        if let Some(operation) = selected(&document.operations, name) {
+            let registry = &ctx.schema_env.registry;
+            let problems = values::problems(registry, &document, operation, variables);
+            *self.values.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+        }
+        Ok(document)
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let found = next.run(ctx).await?;
+        let problems =
+            std::mem::take(&mut *self.values.lock().unwrap_or_else(PoisonError::into_inner));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let excess = if found.complexity > self.complexity_max {
+            Some(("cost", found.complexity, self.complexity_max))
+        } else if found.depth > self.depth_max {
+            Some(("depth", found.depth, self.depth_max))
+        } else {
+            None
+        };
+        if let Some((what, is, most)) = excess {
+            let message =
+                format!("The {what} of this request is {is}; at most {most} are allowed.");
+            return Err(vec![with_code(
+                ServerError::new(message, None),
+                TOO_COMPLEX,
+            )]);
+        }
+        if let Ok(probe) = ctx.data::<Arc<Probe>>() {
+            *probe.cost.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.complexity);
+        }
+        // An error without content: the request ends here, unexecuted.
+        Err(Vec::new())
+    }
+}
+
+fn selected<'d>(
+    operations: &'d DocumentOperations,
+    name: Option<&str>,
+) -> Option<&'d OperationDefinition> {
+    operations
+        .iter()
+        .find(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name)
+        .map(|(_, operation)| &operation.node)
+}

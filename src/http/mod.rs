@@ -1,0 +1,217 @@
+//! HTTP: the server, GraphQL over it, GraphiQL, health and metrics.
+//!
+//! A new address is a line of [`router`] (for everybody) or of [`admin_router`] (for operators, on
+//! `http.admin_address`). Everything that holds for all of them is in `observe`.
+
+mod answer;
+mod auth;
+mod connection;
+mod graphiql;
+mod graphql_http;
+pub mod health;
+mod negotiate;
+mod observe;
+mod parameters;
+mod persisted;
+pub mod server;
+
+pub use server::Server;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::graphql::engine::Engine;
+use crate::graphql::schema;
+use answer::{Refused, RequestId};
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Extension, Json, Router, extract, middleware};
+use health::Health;
+use http::header::{AGE, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, StatusCode};
+use metrics_exporter_prometheus::PrometheusHandle;
+use negotiate::Media;
+use persisted::Persisted;
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// How long a browser may remember what CORS allows.
+const PREFLIGHT_KEEP: Duration = Duration::from_secs(3_600);
+
+/// What handlers share; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) app: App,
+    pub(crate) engine: Engine,
+    persisted: Persisted,
+    health: Health,
+    /// The text of the schema, printed once.
+    sdl: Arc<str>,
+}
+
+impl State {
+    pub(crate) fn new(app: App, engine: Engine, health: Health) -> Self {
+        let persisted = Persisted::new(app.config().http.persisted_bytes_max);
+        Self {
+            app,
+            engine,
+            persisted,
+            health,
+            sdl: schema::sdl().into(),
+        }
+    }
+}
+
+/// The addresses for everybody.
+pub(crate) fn router(state: State) -> Router {
+    let mut router = Router::new()
+        .route(
+            "/graphql",
+            get(graphql_http::get)
+                .post(graphql_http::post)
+                .fallback(wrong_method),
+        )
+        .route("/schema.graphql", get(schema_text))
+        .route("/livez", get(live))
+        .route("/readyz", get(ready));
+    if graphiql::is_on(&state.app) {
+        router = router
+            .route("/", get(async || graphiql::page()))
+            .route("/graphiql/{name}", get(graphiql::file))
+            .route("/favicon.svg", get(graphiql::favicon));
+    }
+    let cors = cors(state.app.config());
+    router
+        .fallback(not_found)
+        // The handler of GraphQL has its own limit, from the configuration, and no other one reads a body.
+        .layer(DefaultBodyLimit::disable())
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            observe::observe,
+        ))
+        .with_state(state)
+}
+
+/// The addresses for operators.
+pub(crate) fn admin_router(state: State, metrics: PrometheusHandle) -> Router {
+    Router::new()
+        .route(
+            "/metrics",
+            get(async move || {
+                (
+                    [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+                    metrics.render(),
+                )
+            }),
+        )
+        .route("/livez", get(live))
+        .route("/readyz", get(ready_in_full))
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            observe::observe,
+        ))
+        .with_state(state)
+}
+
+async fn schema_text(extract::State(state): extract::State<State>) -> Response {
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (headers, state.sdl.to_string()).into_response()
+}
+
+/// The process answers; nothing more is looked at, so that a broken database does not get it restarted.
+async fn live() -> &'static str {
+    "ok"
+}
+
+/// For load balancers: the status says it all, and strangers learn nothing about the parts.
+async fn ready(extract::State(state): extract::State<State>) -> Response {
+    let report = state.health.report().await;
+    let text = match report.state {
+        health::State::Off | health::State::Ok => "ok",
+        health::State::Degraded => "degraded",
+        health::State::Down => "unavailable",
+    };
+    (readiness(&report), text).into_response()
+}
+
+async fn ready_in_full(extract::State(state): extract::State<State>) -> Response {
+    let report = state.health.report().await;
+    (readiness(&report), Json(report)).into_response()
+}
+
+fn readiness(report: &health::Report) -> StatusCode {
+    if report.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+async fn not_found(Extension(id): Extension<RequestId>) -> Response {
+    Refused::new(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        "Nothing is served at this address; GraphQL is at /graphql.",
+    )
+    .into_response(Media::Json, &id)
+}
+
+async fn wrong_method(Extension(id): Extension<RequestId>) -> Response {
+    Refused::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "BAD_USER_INPUT",
+        "GraphQL is asked by POST, and by GET for queries.",
+    )
+    .header(
+        http::header::ALLOW,
+        HeaderValue::from_static("GET, HEAD, POST"),
+    )
+    .into_response(Media::Json, &id)
+}
+
+/// Browsers of the configured origins may ask, and in development those of this machine. No cookie is ever sent, for
+/// none is ever read.
+fn cors(config: &Config) -> CorsLayer {
+    let origins = config.http.cors_origins.clone();
+    let development = !config.production();
+    let allowed = AllowOrigin::predicate(move |origin, _| {
+        let Ok(origin) = origin.to_str() else {
+            return false;
+        };
+        origins.iter().any(|known| known == origin || known == "*")
+            || (development && is_localhost(origin))
+    });
+    let header = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            header("idempotency-key"),
+            header("traceparent"),
+        ])
+        .expose_headers([
+            observe::REQUEST_ID,
+            graphql_http::QUERY_COST,
+            header("ratelimit"),
+            RETRY_AFTER,
+            ETAG,
+            AGE,
+        ])
+        .max_age(PREFLIGHT_KEEP)
+}
+
+/// Whether an origin is this machine, at any port.
+fn is_localhost(origin: &str) -> bool {
+    let Some((_, host)) = origin.split_once("://") else {
+        return false;
+    };
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
+        host.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    })
+}

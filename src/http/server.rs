@@ -1,0 +1,194 @@
+//! The accept loop. `axum::serve` has no deadlines for what clients leave half-sent, and no limit on connections.
+
+use super::connection::{self, Shared};
+use super::health::Health;
+use super::{State, admin_router, router};
+use crate::app::App;
+use crate::config::Http;
+use crate::error::{Fault, chain};
+use crate::graphql::engine::Engine;
+use crate::telemetry;
+use crate::workers::Progress;
+use axum::Router;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections to the admin address: people and a scraper.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// How long the loop rests when no connection can be accepted, as when the process has no file left.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
+/// How often samples of histograms are put together; nobody may ever ask for them.
+const METRICS_PERIOD: Duration = Duration::from_secs(5);
+
+/// A server that is bound and not yet serving.
+#[derive(Debug)]
+pub struct Server {
+    app: App,
+    main: Listener,
+    admin: Option<Listener>,
+    /// Cancelled when it takes no more requests; the health check says so.
+    draining: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    connections_max: usize,
+}
+
+impl Server {
+    /// Binds `server.address` and, unless it is empty, `http.admin_address`. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// An address is taken or not ours, or the metrics cannot be kept.
+    pub async fn bind(app: App, engine: Engine) -> Result<Self, Fault> {
+        let draining = CancellationToken::new();
+        let health = Health::new(app.clone(), draining.clone());
+        let state = State::new(app.clone(), engine, health);
+        let config = app.config();
+        let admin = match config.http.admin_address.as_str() {
+            "" => None,
+            address => {
+                let address = address
+                    .parse()
+                    .map_err(Fault::doing("reading http.admin_address"))?;
+                let metrics = telemetry::metrics()?;
+                keep_metrics(&app, metrics.clone());
+                let router = admin_router(state.clone(), metrics);
+                Some(Listener::bind(address, router, ADMIN_CONNECTIONS_MAX).await?)
+            }
+        };
+        let router = router(state);
+        let connections_max = config.http.connections_max;
+        let main = Listener::bind(config.server.address, router, connections_max).await?;
+        Ok(Self {
+            app,
+            main,
+            admin,
+            draining,
+        })
+    }
+
+    /// Where GraphQL is served.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.main.address
+    }
+
+    /// Where operators look, if that is on.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
+    /// Serves until `shutdown` is cancelled; then finishes the requests that are open, for at most
+    /// `server.shutdown_limit_ms`, and closes what is left.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let limit = Duration::from_millis(self.app.config().server.shutdown_limit_ms);
+        let (draining, stopped) = (self.draining, CancellationToken::new());
+        let connections = TaskTracker::new();
+        let accept = |listener: Listener| {
+            let shared = Shared {
+                router: listener.router.clone(),
+                idle_limit: idle_limit(&self.app.config().http),
+                draining: draining.clone(),
+                stopped: stopped.clone(),
+            };
+            listener.accept(self.app.clone(), shared, connections.clone())
+        };
+        let admin = async {
+            match self.admin {
+                Some(admin) => accept(admin).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = accept(self.main) => {}
+            () = admin => {}
+            () = shutdown.cancelled() => {}
+        }
+        draining.cancel();
+        connections.close();
+        if tokio::time::timeout(limit, connections.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = connections.len(),
+                "requests were still open at the end of server.shutdown_limit_ms"
+            );
+        }
+        stopped.cancel();
+        connections.wait().await;
+    }
+}
+
+fn idle_limit(http: &Http) -> Duration {
+    Duration::from_millis(http.header_read_timeout_ms)
+}
+
+/// Histograms keep every sample until somebody looks.
+fn keep_metrics(app: &App, metrics: metrics_exporter_prometheus::PrometheusHandle) {
+    app.workers().every(
+        "metrics",
+        METRICS_PERIOD,
+        Arc::new(Notify::new()),
+        move || {
+            metrics.run_upkeep();
+            std::future::ready(Ok(Progress::Idle))
+        },
+    );
+}
+
+impl Listener {
+    async fn bind(
+        address: SocketAddr,
+        router: Router,
+        connections_max: usize,
+    ) -> Result<Self, Fault> {
+        let doing = || Fault::doing(format!("binding {address}"));
+        let socket = TcpListener::bind(address).await.map_err(doing())?;
+        let address = socket.local_addr().map_err(doing())?;
+        Ok(Self {
+            socket,
+            address,
+            router,
+            connections_max,
+        })
+    }
+
+    /// Accepts connections for ever. With all permits taken, further clients wait in the system's queue.
+    async fn accept(self, app: App, shared: Shared, connections: TaskTracker) {
+        let permits = Arc::new(Semaphore::new(self.connections_max));
+        // The semaphore is never closed.
+        while let Ok(permit) = permits.clone().acquire_owned().await {
+            let (stream, peer) = self.next().await;
+            let serving = connection::serve(shared.clone(), stream, peer);
+            app.workers().spawn(connections.track_future(async move {
+                metrics::gauge!("tradepost_http_connections_open").increment(1);
+                Box::pin(serving).await;
+                metrics::gauge!("tradepost_http_connections_open").decrement(1);
+                drop(permit);
+            }));
+        }
+    }
+
+    async fn next(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.socket.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "a connection was not accepted");
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Nothing that a client sends gives a 5xx, a panic or internal text.
