@@ -15,6 +15,7 @@ pub mod events;
 pub mod graphql;
 pub mod health;
 pub mod http;
+pub mod import;
 pub mod money;
 pub mod page;
 pub mod random;

@@ -104,7 +104,10 @@ pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), 
     let mut reader = ReaderBuilder::new().from_reader(input);
     let headers = reader.headers()?.clone();
     let place = |name: &'static str| {
-        headers.iter().position(|header| header == name).ok_or(Error::Column(name))
+        headers
+            .iter()
+            .position(|header| header == name)
+            .ok_or(Error::Column(name))
     };
     let places = Places {
         invoice: place("InvoiceNo")?,
@@ -200,7 +203,11 @@ struct Product {
 pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary, Error> {
     let mut products: Vec<Product> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut summary = Summary { sales: 0, products: 0, units: 0 };
+    let mut summary = Summary {
+        sales: 0,
+        products: 0,
+        units: 0,
+    };
     sales(input, |sale| {
         let place = *places.entry(code_fold(&sale.code)).or_insert_with(|| {
             products.push(Product::default());

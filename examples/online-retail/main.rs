@@ -25,12 +25,19 @@ fn main() -> ExitCode {
         }
     };
     match done {
-        Ok(Summary { sales, products, units }) => {
+        Ok(Summary {
+            sales,
+            products,
+            units,
+        }) => {
             eprintln!("{products} products from {sales} sales of {units} units");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            let source = error
+                .source()
+                .map(|source| format!(": {source}"))
+                .unwrap_or_default();
             eprintln!("online-retail: {error}{source}");
             ExitCode::FAILURE
         }
