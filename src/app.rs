@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{catalog, inventory, orders};
+use crate::domain::{accounts, catalog, inventory, orders};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -38,6 +38,7 @@ struct Parts {
     inventory: inventory::service::Service,
     orders: orders::service::Service,
     workers: Workers,
+    accounts: accounts::service::Service,
     /// Names this process in leases.
     process_id: Uuid,
 }
@@ -78,6 +79,14 @@ impl App {
             events.clone(),
             config.shop.clone(),
         );
+        let accounts = accounts::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            push.clone(),
+            idempotency.clone(),
+            &config,
+            &workers,
+        )?;
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
@@ -90,6 +99,7 @@ impl App {
                 inventory,
                 orders,
                 workers,
+                accounts,
                 process_id,
             }),
         })
@@ -179,6 +189,12 @@ impl App {
     #[must_use]
     pub fn workers(&self) -> &Workers {
         &self.parts.workers
+    }
+
+    /// Users and sessions.
+    #[must_use]
+    pub fn accounts(&self) -> &accounts::service::Service {
+        &self.parts.accounts
     }
 
     /// The id of this process in leases.

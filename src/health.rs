@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Whether a part does its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Not configured, or not run by this process.
@@ -12,6 +12,8 @@ pub enum State {
     Ok,
     /// It does not work; the rest of the program does, and it recovers by itself.
     Degraded,
+    /// It does not work, and the program cannot answer without it.
+    Down,
 }
 
 /// The state of a part and what there is to say about it.
@@ -47,6 +49,15 @@ impl Health {
     pub fn degraded(detail: impl Into<String>) -> Self {
         Self {
             state: State::Degraded,
+            detail: detail.into(),
+        }
+    }
+
+    /// It does not work, and nothing goes without it.
+    #[must_use]
+    pub fn down(detail: impl Into<String>) -> Self {
+        Self {
+            state: State::Down,
             detail: detail.into(),
         }
     }

@@ -31,6 +31,7 @@ impl MigrationTrait for Migration {
                 unique("uq_users_email", &["email"]),
                 unique("uq_users_phone", &["phone"]),
                 index("idx_users_created", &["created_at", "id"]),
+                index("idx_users_name", &["name", "id"]),
             ],
         )
         .await

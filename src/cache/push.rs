@@ -262,7 +262,10 @@ impl Remote {
     async fn beat(&self, manager: &mut ConnectionManager) {
         for _ in 0..2 {
             let answer = if self.subscribed.load(Ordering::Relaxed) {
-                redis::cmd("PING").query_async::<()>(manager).await
+                // As good as PING, and `CLIENT LIST` shows whose connection it is, also after a reconnection.
+                let mut command = redis::cmd("CLIENT");
+                command.arg("SETNAME").arg(&self.channel);
+                command.query_async::<()>(manager).await
             } else {
                 manager.subscribe(&self.channel).await
             };

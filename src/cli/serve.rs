@@ -8,7 +8,7 @@ use crate::db::Engine;
 use crate::db::migrate::{self, Direction};
 use crate::error::Fault;
 use crate::graphql::schema;
-use crate::http::server::Server;
+use crate::http::Server;
 use crate::{seed, shutdown, telemetry};
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use std::time::Duration;
 pub(super) async fn serve(config: Config, no_workers: bool) -> Result<(), Error> {
     telemetry::metrics()?;
     let app = prepare(config).await?;
-    let server = Server::bind(&app, schema::build(&app)).await?;
-    let stop = shutdown::signal(app.workers());
+    let server = Server::bind(app.clone(), schema::build(&app)).await?;
+    let stop = shutdown::on_signal(app.workers())?;
     let with_workers = app.config().server.workers && !no_workers;
     if with_workers {
         app.start_workers();
@@ -32,7 +32,7 @@ pub(super) async fn serve(config: Config, no_workers: bool) -> Result<(), Error>
 pub(super) async fn worker(config: Config) -> Result<(), Error> {
     telemetry::metrics()?;
     let app = prepare(config).await?;
-    let stop = shutdown::signal(app.workers());
+    let stop = shutdown::on_signal(app.workers())?;
     app.start_workers();
     eprintln!("Tradepost works in the background on {}", describe_database(&app));
     stop.cancelled().await;

@@ -106,6 +106,10 @@ impl Db {
     ///
     /// # Errors
     /// What the closure returns, or [`Fault::Timeout`].
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "only this form promises that the future is Send, which resolvers need"
+    )]
     pub fn read<'a, T, E, F, Fut>(
         &'a self,
         name: &'static str,
@@ -136,6 +140,10 @@ impl Db {
     /// # Errors
     /// What the closure returns, [`Fault::Timeout`], or [`Fault::CommitUnknown`] when the answer of the commit was
     /// lost: then the caller reads its row by the id it chose before, and never runs the transaction again.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "only this form promises that the future is Send, which resolvers need"
+    )]
     pub fn write<'a, T, E, F, Fut>(
         &'a self,
         name: &'static str,

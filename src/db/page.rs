@@ -68,7 +68,7 @@ impl<E: EntityTrait> Keyset<E> {
 
     fn cursor(&self, model: &E::Model) -> Result<String, DbErr> {
         let value = match model.get(self.column) {
-            Value::String(Some(text)) => SortValue::Text(text.to_string()),
+            Value::String(Some(text)) => SortValue::Text(text),
             Value::BigInt(Some(number)) => SortValue::Int(number),
             Value::Int(Some(number)) => SortValue::Int(i64::from(number)),
             Value::ChronoDateTimeUtc(Some(time)) => SortValue::Time(time.timestamp_micros()),

@@ -187,3 +187,15 @@ fn a_created_order_without_a_total_cannot_be_sent() {
         Err(Unsendable::Missing("/total/amount"))
     ));
 }
+
+#[test]
+fn the_documentation_shows_these_records() {
+    let documentation = include_str!("../../docs/events.md");
+    let examples: Vec<Value> = documentation
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+        .collect();
+    let records = records(&settings(&[]), &created(), None).unwrap();
+    assert_eq!(examples, [body(&records[1]), body(&records[0])]);
+}

@@ -127,6 +127,7 @@ impl Relay {
         if memory.seize {
             self.lease.seize().await?;
             memory.seize = false;
+            memory.lease_pause = None;
         }
         if !self.broker_is_there(&mut memory).await || !self.may_send(&mut memory).await? {
             return Ok(Progress::Idle);

@@ -44,6 +44,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.userSetStatus", Least(Staff)),
     ("Mutation.categoryCreate", Least(Staff)),
     ("Mutation.categoryUpdate", Least(Staff)),
+    ("Mutation.categoryMove", Least(Staff)),
     ("Mutation.categoryDelete", Least(Staff)),
     ("Mutation.productCreate", Least(Staff)),
     ("Mutation.productUpdate", Least(Staff)),

@@ -12,8 +12,31 @@ const KEY_LENGTH_MAX: usize = 255;
 /// Tells the client that an earlier request had this effect.
 const REPLAYED: &str = "Idempotent-Replayed";
 
-/// The key of a mutation, if the client sent one. `scope` is who asks; `arguments` are what makes two requests the
-/// same, which the selection does not.
+/// The client's key, from the argument or else from the header.
+///
+/// # Errors
+/// A key that is empty or too long.
+pub fn text(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<String>, Problem> {
+    let header = || {
+        ctx.data_opt::<IdempotencyHeader>()
+            .and_then(|header| header.0.clone())
+    };
+    let key = argument.or_else(header);
+    match &key {
+        Some(text) if !(1..=KEY_LENGTH_MAX).contains(&text.chars().count()) => {
+            let message = format!("A key has 1 to {KEY_LENGTH_MAX} characters.");
+            Err(Problem::new(
+                ErrorCode::Invalid,
+                message,
+                &["idempotencyKey"],
+            ))
+        }
+        _ => Ok(key),
+    }
+}
+
+/// The key of a mutation with what it is for, if the client sent one. `scope` is who asks; `arguments` are what makes
+/// two requests the same, which the selection does not.
 ///
 /// # Errors
 /// A key that is empty or too long; a fault when the arguments cannot be hashed.
@@ -24,30 +47,20 @@ pub fn key<E: From<Problem>>(
     argument: Option<String>,
     arguments: &impl Serialize,
 ) -> Result<Option<Request>, Failure<E>> {
-    let header = || {
-        ctx.data_opt::<IdempotencyHeader>()
-            .and_then(|header| header.0.clone())
-    };
-    let Some(key) = argument.or_else(header) else {
-        return Ok(None);
-    };
-    if !(1..=KEY_LENGTH_MAX).contains(&key.chars().count()) {
-        let message = format!("A key has 1 to {KEY_LENGTH_MAX} characters.");
-        let problem = Problem::new(ErrorCode::Invalid, message, &["idempotencyKey"]);
-        return Err(Failure::Refused(vec![problem.into()]));
-    }
-    Ok(Some(Request::new(
-        scope.into(),
-        operation,
-        &key,
-        arguments,
-    )?))
+    let key = text(ctx, argument).map_err(|problem| Failure::Refused(vec![problem.into()]))?;
+    let request = key.map(|key| Request::new(scope.into(), operation, &key, arguments));
+    Ok(request.transpose()?)
 }
 
-/// Takes the object of an outcome, and tells the client by a header when an earlier request made it.
-pub fn told<T>(ctx: &Context<'_>, (object, replayed): (T, bool)) -> T {
-    if replayed {
-        ctx.insert_http_header(REPLAYED, "true");
+/// Tells the client that an earlier request with the same key had this effect.
+pub fn replayed(ctx: &Context<'_>) {
+    ctx.insert_http_header(REPLAYED, "true");
+}
+
+/// Takes the object of an outcome, and tells the client when an earlier request made it.
+pub fn told<T>(ctx: &Context<'_>, (object, was_replayed): (T, bool)) -> T {
+    if was_replayed {
+        replayed(ctx);
     }
     object
 }

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod document;
 pub mod engine;
 pub mod error;
+pub mod filter;
 pub mod idempotency;
 pub mod payload;
 pub mod request;

@@ -40,6 +40,13 @@ impl ScalarType for Decimal {
     }
 }
 
+impl serde::Serialize for Decimal {
+    /// As clients write it; rules of input structs and idempotency keys read inputs through serde.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// A moment in UTC as RFC 3339 with microseconds: `"2026-01-15T10:30:00.000000Z"`. Other offsets are read and turned
 /// into UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use super::engine::Engine;
 use super::scalars::CurrencyCode;
 use crate::app::App;
+use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery};
+use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
 use async_graphql::{
@@ -14,11 +16,22 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Query(ShopQuery, InventoryQuery, OrdersQuery);
+pub struct Query(
+    ShopQuery,
+    AccountsQuery,
+    CatalogQuery,
+    InventoryQuery,
+    OrdersQuery,
+);
 
 /// Changes.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
-pub struct Mutation(ShopMutation, InventoryMutation, OrdersMutation);
+pub struct Mutation(
+    AccountsMutation,
+    CatalogMutation,
+    InventoryMutation,
+    OrdersMutation,
+);
 
 /// The shop as everybody sees it.
 #[derive(Clone, Debug, SimpleObject)]
@@ -45,18 +58,6 @@ impl ShopQuery {
             currency_code: CurrencyCode(shop.currency.clone()),
             version: env!("CARGO_PKG_VERSION"),
         }
-    }
-}
-
-/// Placeholder of the walking skeleton.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ShopMutation;
-
-#[Object]
-impl ShopMutation {
-    /// Placeholder until the domains stand.
-    async fn placeholder(&self) -> bool {
-        true
     }
 }
 

@@ -1,6 +1,8 @@
 //! The rules of input structs (`validator`), as problems with the path that the client wrote.
 
 use crate::error::{ErrorCode, Problem};
+use crate::graphql::error::ApiError;
+use async_graphql::MaybeUndefined;
 use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 /// Checks an input; all mistakes are reported at once. Paths are relative to the input.
@@ -19,8 +21,63 @@ pub fn check(input: &impl Validate) -> Result<(), Vec<Problem>> {
     }
 }
 
+/// Checks the input of a query: its mistakes are one error of the field.
+///
+/// # Errors
+/// `BAD_USER_INPUT` with every broken rule.
+pub fn check_query(input: &impl Validate) -> Result<(), ApiError> {
+    check(input).map_err(|problems| {
+        let texts: Vec<String> = problems
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.path.join("."), problem.message))
+            .collect();
+        ApiError::BadUserInput(texts.join(" "))
+    })
+}
+
+/// A rule for `#[validate(custom(…))]`: a text of at least one letter.
+///
+/// # Errors
+/// It is empty or blank.
+pub fn not_blank(text: &str) -> Result<(), ValidationError> {
+    if text.trim().is_empty() {
+        Err(ValidationError::new("required"))
+    } else {
+        Ok(())
+    }
+}
+
+/// A rule for a text that a change may leave out: at most `max` characters, and with `min` above 0 neither null nor
+/// blank.
+///
+/// # Errors
+/// It breaks the rule.
+pub fn changed(value: &MaybeUndefined<String>, min: u64, max: u64) -> Result<(), ValidationError> {
+    match value {
+        MaybeUndefined::Undefined => Ok(()),
+        MaybeUndefined::Null if min > 0 => Err(ValidationError::new("required")),
+        MaybeUndefined::Null => Ok(()),
+        MaybeUndefined::Value(text) if min > 0 && text.trim().is_empty() => {
+            Err(ValidationError::new("required"))
+        }
+        MaybeUndefined::Value(text) if text.chars().count() as u64 > max => {
+            let mut error = ValidationError::new("length");
+            error.add_param("max".into(), &max);
+            Err(error)
+        }
+        MaybeUndefined::Value(_) => Ok(()),
+    }
+}
+
+/// Under this name `validator` keeps the rules over several fields.
+const WHOLE_STRUCT: &str = "__all__";
+
 fn collect(errors: &ValidationErrors, path: &mut Vec<String>, problems: &mut Vec<Problem>) {
     for (field, kind) in errors.errors() {
+        if let (WHOLE_STRUCT, ValidationErrorsKind::Field(errors)) = (field.as_ref(), kind) {
+            problems.extend(errors.iter().map(|error| whole_struct(error, path)));
+            continue;
+        }
         path.push(camel_case(field));
         match kind {
             ValidationErrorsKind::Field(errors) => {
@@ -37,6 +94,13 @@ fn collect(errors: &ValidationErrors, path: &mut Vec<String>, problems: &mut Vec
         }
         path.pop();
     }
+}
+
+/// A rule over several fields says in its parameter `field` which one it is about.
+fn whole_struct(error: &ValidationError, path: &[String]) -> Problem {
+    let field = error.params.get("field").and_then(|field| field.as_str());
+    let path: Vec<String> = path.iter().cloned().chain(field.map(camel_case)).collect();
+    problem(error, &path)
 }
 
 fn problem(error: &ValidationError, path: &[String]) -> Problem {
@@ -72,6 +136,11 @@ fn problem(error: &ValidationError, path: &[String]) -> Problem {
             "This is not an address of the web.".to_owned(),
         ),
         "required" => (ErrorCode::Required, "This is needed.".to_owned()),
+        "too_long" => (ErrorCode::TooLong, "This is too long.".to_owned()),
+        "weak_password" => (
+            ErrorCode::WeakPassword,
+            "This password is easy to guess.".to_owned(),
+        ),
         _ => (ErrorCode::Invalid, "This has the wrong form.".to_owned()),
     };
     let message = error.message.as_ref().map_or(text, ToString::to_string);

@@ -2,6 +2,7 @@
 
 use super::answer::Refused;
 use crate::app::App;
+use crate::domain::accounts::error::TokenRefusal;
 use crate::domain::accounts::model::Viewer;
 use crate::error::Failure;
 use crate::graphql::document::Operation;
@@ -34,7 +35,7 @@ pub(super) async fn viewer_of(
     let Some(token) = bearer(value).filter(|_| values.next().is_none()) else {
         return Err(refuse(TokenRefusal::Invalid));
     };
-    match authenticate(app, token).await {
+    match app.accounts().authenticate(token).await {
         Ok(viewer) => Ok(viewer),
         Err(Failure::Refused(why)) => Err(refuse(
             why.into_iter().next().unwrap_or(TokenRefusal::Invalid),
@@ -58,47 +59,10 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 }
 
 fn refuse(why: TokenRefusal) -> Refused {
-    let (reason, message) = match why {
-        TokenRefusal::Expired => (
-            "TOKEN_EXPIRED",
-            "The access token has expired: get a new one with sessionRefresh.",
-        ),
-        TokenRefusal::Invalid => (
-            "TOKEN_INVALID",
-            "The access token is not valid: send `Authorization: Bearer <accessToken>`, or nothing.",
-        ),
-        TokenRefusal::SessionRevoked => (
-            "SESSION_REVOKED",
-            "The session of this access token has ended: log in again.",
-        ),
-    };
-    Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
-        .extension("reason", reason)
+    Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", why.message())
+        .extension("reason", why.reason())
         .header(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"tradepost\", error=\"invalid_token\""),
         )
-}
-
-// MERGE: the accounts domain has both of these; this branch only stands in for it.
-// `use crate::domain::accounts::error::TokenRefusal;` and `app.accounts().authenticate(token).await` replace them.
-
-/// Why a token is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    dead_code,
-    reason = "stands in for the accounts domain until it is merged"
-)]
-enum TokenRefusal {
-    Expired,
-    Invalid,
-    SessionRevoked,
-}
-
-#[expect(
-    clippy::unused_async,
-    reason = "stands in for the accounts domain until it is merged"
-)]
-async fn authenticate(_: &App, _: &str) -> Result<Viewer, Failure<TokenRefusal>> {
-    Err(Failure::Refused(vec![TokenRefusal::Invalid]))
 }

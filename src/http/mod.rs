@@ -21,12 +21,13 @@ use crate::app::App;
 use crate::config::Config;
 use crate::graphql::engine::Engine;
 use crate::graphql::schema;
+use crate::health::State as Condition;
 use answer::{Refused, RequestId};
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router, extract, middleware};
-use health::Health;
+use health::{Checks, Report};
 use http::header::{AGE, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -45,13 +46,13 @@ pub(crate) struct State {
     pub(crate) app: App,
     pub(crate) engine: Engine,
     persisted: Persisted,
-    health: Health,
+    health: Checks,
     /// The text of the schema, printed once.
     sdl: Arc<str>,
 }
 
 impl State {
-    pub(crate) fn new(app: App, engine: Engine, health: Health) -> Self {
+    pub(crate) fn new(app: App, engine: Engine, health: Checks) -> Self {
         let persisted = Persisted::new(app.config().http.persisted_bytes_max);
         Self {
             app,
@@ -130,9 +131,9 @@ async fn live() -> &'static str {
 async fn ready(extract::State(state): extract::State<State>) -> Response {
     let report = state.health.report().await;
     let text = match report.state {
-        health::State::Off | health::State::Ok => "ok",
-        health::State::Degraded => "degraded",
-        health::State::Down => "unavailable",
+        Condition::Off | Condition::Ok => "ok",
+        Condition::Degraded => "degraded",
+        Condition::Down => "unavailable",
     };
     (readiness(&report), text).into_response()
 }
@@ -142,7 +143,7 @@ async fn ready_in_full(extract::State(state): extract::State<State>) -> Response
     (readiness(&report), Json(report)).into_response()
 }
 
-fn readiness(report: &health::Report) -> StatusCode {
+fn readiness(report: &Report) -> StatusCode {
     if report.is_ready() {
         StatusCode::OK
     } else {

@@ -67,7 +67,7 @@ pub(super) async fn observe(
         .map(|name| name.chars().take(NAME_MAX).collect())
         .unwrap_or_default();
     span.in_scope(|| {
-        let ms = elapsed.as_secs_f64() * 1_000.0;
+        let ms = elapsed.as_micros() as f64 / 1_000.0;
         tracing::info!(%method, path, status, ms, operation, "answered");
     });
     complete(response.headers_mut(), &id);

@@ -1,20 +1,19 @@
 //! The accept loop. `axum::serve` has no deadlines for what clients leave half-sent, and no limit on connections.
 
 use super::connection::{self, Shared};
-use super::health::Health;
+use super::health::Checks;
 use super::{State, admin_router, router};
 use crate::app::App;
-use crate::config::Http;
 use crate::error::{Fault, chain};
 use crate::graphql::engine::Engine;
 use crate::telemetry;
-use crate::workers::Progress;
 use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,7 +49,7 @@ impl Server {
     /// An address is taken or not ours, or the metrics cannot be kept.
     pub async fn bind(app: App, engine: Engine) -> Result<Self, Fault> {
         let draining = CancellationToken::new();
-        let health = Health::new(app.clone(), draining.clone());
+        let health = Checks::new(app.clone(), draining.clone());
         let state = State::new(app.clone(), engine, health);
         let config = app.config();
         let admin = match config.http.admin_address.as_str() {
@@ -89,62 +88,70 @@ impl Server {
     }
 
     /// Serves until `shutdown` is cancelled; then finishes the requests that are open, for at most
-    /// `server.shutdown_limit_ms`, and closes what is left.
+    /// `server.shutdown_limit_ms`, and closes what is left. Operators can look as long as that takes.
     pub async fn serve(self, shutdown: CancellationToken) {
-        let limit = Duration::from_millis(self.app.config().server.shutdown_limit_ms);
         let (draining, stopped) = (self.draining, CancellationToken::new());
-        let connections = TaskTracker::new();
-        let accept = |listener: Listener| {
-            let shared = Shared {
-                router: listener.router.clone(),
-                idle_limit: idle_limit(&self.app.config().http),
-                draining: draining.clone(),
-                stopped: stopped.clone(),
-            };
-            listener.accept(self.app.clone(), shared, connections.clone())
+        let shared = |listener: &Listener, draining: &CancellationToken| Shared {
+            router: listener.router.clone(),
+            idle_limit: Duration::from_millis(self.app.config().http.header_read_timeout_ms),
+            draining: draining.clone(),
+            stopped: stopped.clone(),
+        };
+        let (connections, looks) = (TaskTracker::new(), TaskTracker::new());
+        let main = {
+            let shared = shared(&self.main, &draining);
+            self.main
+                .accept(self.app.clone(), shared, connections.clone())
         };
         let admin = async {
             match self.admin {
-                Some(admin) => accept(admin).await,
+                Some(admin) => {
+                    let shared = shared(&admin, &stopped);
+                    admin.accept(self.app.clone(), shared, looks.clone()).await;
+                }
                 None => std::future::pending().await,
             }
         };
+        let limit = Duration::from_millis(self.app.config().server.shutdown_limit_ms);
+        let serving = async {
+            tokio::select! {
+                () = main => {}
+                () = shutdown.cancelled() => {}
+            }
+            draining.cancel();
+            drain(&connections, limit).await;
+            stopped.cancel();
+            connections.wait().await;
+        };
         tokio::select! {
-            () = accept(self.main) => {}
+            () = serving => {}
             () = admin => {}
-            () = shutdown.cancelled() => {}
         }
-        draining.cancel();
-        connections.close();
-        if tokio::time::timeout(limit, connections.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                connections = connections.len(),
-                "requests were still open at the end of server.shutdown_limit_ms"
-            );
-        }
-        stopped.cancel();
-        connections.wait().await;
+        looks.close();
+        looks.wait().await;
     }
 }
 
-fn idle_limit(http: &Http) -> Duration {
-    Duration::from_millis(http.header_read_timeout_ms)
+async fn drain(connections: &TaskTracker, limit: Duration) {
+    connections.close();
+    let drained = tokio::time::timeout(limit, connections.wait()).await;
+    if drained.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were still open at the end of server.shutdown_limit_ms"
+        );
+    }
 }
 
 /// Histograms keep every sample until somebody looks.
-fn keep_metrics(app: &App, metrics: metrics_exporter_prometheus::PrometheusHandle) {
-    app.workers().every(
-        "metrics",
-        METRICS_PERIOD,
-        Arc::new(Notify::new()),
-        move || {
+fn keep_metrics(app: &App, metrics: PrometheusHandle) {
+    let stopping = app.workers().stopping();
+    app.workers().spawn(async move {
+        let mut ticks = tokio::time::interval(METRICS_PERIOD);
+        while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
             metrics.run_upkeep();
-            std::future::ready(Ok(Progress::Idle))
-        },
-    );
+        }
+    });
 }
 
 impl Listener {

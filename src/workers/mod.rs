@@ -1,9 +1,11 @@
 //! Background work: supervised tasks that run on a signal and on a period, and stop when told.
 
 use crate::error::{Fault, chain};
+use crate::health::Health;
 use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,27 @@ pub enum Progress {
 pub struct Workers {
     tracker: TaskTracker,
     stop: CancellationToken,
+    passes: Arc<Passes>,
+}
+
+/// How the tasks of [`Workers::every`] are.
+#[derive(Debug, Default)]
+struct Passes {
+    tasks: AtomicUsize,
+    /// Tasks whose last pass failed.
+    failing: AtomicUsize,
+}
+
+impl Passes {
+    /// Notes how a pass of a task ended.
+    fn note(&self, failed: bool, failed_before: &mut bool) {
+        match (*failed_before, failed) {
+            (false, true) => self.failing.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.failing.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        *failed_before = failed;
+    }
 }
 
 impl Workers {
@@ -63,10 +86,15 @@ impl Workers {
         Fut: Future<Output = Result<Progress, Fault>> + Send,
     {
         let stop = self.stop.clone();
+        let passes = self.passes.clone();
+        passes.tasks.fetch_add(1, Ordering::Relaxed);
         self.spawn(async move {
+            let mut failing = false;
             while !stop.is_cancelled() {
                 let woken = wake.notified();
-                let pause = match AssertUnwindSafe(pass()).catch_unwind().await {
+                let outcome = AssertUnwindSafe(pass()).catch_unwind().await;
+                passes.note(!matches!(outcome, Ok(Ok(_))), &mut failing);
+                let pause = match outcome {
                     Ok(Ok(Progress::More)) => continue,
                     Ok(Ok(Progress::Idle)) => period,
                     Ok(Err(fault)) => {
@@ -90,6 +118,24 @@ impl Workers {
                 }
             }
         });
+    }
+
+    /// How the background work is, for `/readyz`.
+    #[must_use]
+    pub fn state(&self) -> Health {
+        let tasks = self.passes.tasks.load(Ordering::Relaxed);
+        let failing = self.passes.failing.load(Ordering::Relaxed);
+        if tasks == 0 {
+            Health::off("none in this process")
+        } else if self.stop.is_cancelled() {
+            Health::degraded("it is stopping")
+        } else if failing > 0 {
+            Health::degraded(format!(
+                "{failing} of {tasks} tasks failed when they last ran"
+            ))
+        } else {
+            Health::ok(format!("{tasks} tasks"))
+        }
     }
 
     /// Tells all tasks to end and waits for them, at most `limit`. Returns whether all ended.

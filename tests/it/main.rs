@@ -10,6 +10,14 @@
 mod support;
 
 mod database;
+mod events;
+#[cfg(feature = "kafka")]
+mod events_kafka;
 mod http_hostile;
+mod http_server;
 mod http_spec;
+mod kill;
+mod orders;
 mod orders_service;
+mod push;
+mod schema;

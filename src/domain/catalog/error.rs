@@ -54,7 +54,7 @@ pub enum Kind {
     /// The product's only variant cannot go.
     LastVariant,
     /// More variants, or categories below one, than allowed.
-    TooMany(usize),
+    TooMany(u64),
     /// A category would stand below itself.
     Cycle,
     /// The tree would have more levels than allowed.

@@ -11,27 +11,27 @@ use serde::Serialize;
 use std::collections::HashSet;
 
 /// Characters of a product's name and slug.
-pub const PRODUCT_NAME_MAX: usize = 200;
+pub const PRODUCT_NAME_MAX: u64 = 200;
 /// Characters of a category's name and slug, and of a variant's name.
-pub const NAME_MAX: usize = 120;
+pub const NAME_MAX: u64 = 120;
 /// Characters of a description.
-pub const DESCRIPTION_MAX: usize = 10_000;
+pub const DESCRIPTION_MAX: u64 = 10_000;
 /// Characters of a SKU and of an external reference.
-pub const REFERENCE_MAX: usize = 64;
+pub const REFERENCE_MAX: u64 = 64;
 /// Characters of an image's address.
-pub const URL_MAX: usize = 2_048;
+pub const URL_MAX: u64 = 2_048;
 /// Characters of an image's alternative text.
-pub const ALT_MAX: usize = 250;
+pub const ALT_MAX: u64 = 250;
 /// Variants of a product that can be bought.
-pub const VARIANTS_MAX: usize = 100;
+pub const VARIANTS_MAX: u64 = 100;
 /// Options of a variant.
-pub const OPTIONS_MAX: usize = 10;
+pub const OPTIONS_MAX: u64 = 10;
 /// Images of a product.
-pub const IMAGES_MAX: usize = 20;
+pub const IMAGES_MAX: u64 = 20;
 /// Categories of a product, and values in a list of a filter.
-pub const CATEGORIES_MAX: usize = 50;
+pub const CATEGORIES_MAX: u64 = 50;
 /// Categories directly below another: `Category.children` is a plain list.
-pub const CHILDREN_MAX: usize = 200;
+pub const CHILDREN_MAX: u64 = 200;
 /// Levels of the category tree.
 pub const TREE_DEPTH_MAX: usize = 8;
 /// The greatest price in minor units: a thousand of them times the largest quantity still fits into 64 bits.
@@ -42,8 +42,11 @@ const SELLABLE_NAME_MAX: usize = 200;
 /// Text in lower case, as it is compared and sorted on every database; at most `max` characters, since lower case can
 /// be longer (`İ`).
 #[must_use]
-pub fn fold(text: &str, max: usize) -> String {
-    text.to_lowercase().chars().take(max).collect()
+pub fn fold(text: &str, max: u64) -> String {
+    (0..max)
+        .zip(text.to_lowercase().chars())
+        .map(|(_, letter)| letter)
+        .collect()
 }
 
 /// A SKU as SKUs are compared: without case and surrounding blanks.
@@ -65,9 +68,9 @@ pub fn is_slug(text: &str) -> bool {
 
 /// A slug made from a name; `fallback` when the name has no letter that can stand in one.
 #[must_use]
-pub fn slug(name: &str, fallback: &str, max: usize) -> String {
+pub fn slug(name: &str, fallback: &str, max: u64) -> String {
     // Room for the number that makes it unique.
-    let max = max.saturating_sub(8);
+    let max = usize::try_from(max).unwrap_or(usize::MAX).saturating_sub(8);
     let mut slug = String::new();
     for letter in name.to_lowercase().chars() {
         match letter {

@@ -43,11 +43,7 @@ impl TestApp {
 impl Running {
     /// A client without a token.
     pub(crate) fn client(&self) -> Client {
-        Client {
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            address: self.address,
-            token: None,
-        }
+        Client::of(self.address)
     }
 }
 
@@ -63,6 +59,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A client without a token of the server at an address.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        Self {
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            address,
+            token: None,
+        }
+    }
+
     /// The same client with an access token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self {

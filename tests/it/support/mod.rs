@@ -1,7 +1,10 @@
 //! A test's own app on its own database.
 
 pub(crate) mod http;
+pub(crate) mod process;
+pub(crate) mod services;
 mod shop;
+pub(crate) mod wait;
 
 pub(crate) use shop::Sold;
 
@@ -90,6 +93,8 @@ impl TestApp {
                 settings.push(("redis.url", json!(need("TRADEPOST_TEST_REDIS_URL"))));
                 settings.push(("redis.prefix", json!(database.name)));
                 settings.push(("kafka.brokers", json!(need("TRADEPOST_TEST_KAFKA_BROKERS"))));
+                // Each test has topics of its own, and twelve partitions each would be many.
+                settings.push(("kafka.partitions", json!(2)));
                 settings.push(("events.topic_prefix", json!(database.name)));
                 settings.push((
                     "events.order_created_topic",
@@ -107,6 +112,16 @@ impl TestApp {
                 .unwrap();
         }
         Self { app, dir, database }
+    }
+
+    /// Another process on the same database and services, with the same clock.
+    pub(crate) async fn replica(&self) -> App {
+        self.replica_with(self.app.config().clone()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn replica_with(&self, config: Config) -> App {
+        App::new(config, self.app.clock().clone()).await.unwrap()
     }
 
     /// The address of the test's database, for a second process or a bare client.

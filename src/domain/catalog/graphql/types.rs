@@ -1,12 +1,17 @@
 //! What clients see of the catalogue.
 
+use super::filters::{ProductFilter, ProductOrder};
+use crate::app::App;
 use crate::domain::catalog::loaders::{
     CatalogLoader, CategoriesOfProduct, CategoryKey, ChildrenOfCategory, ImagesOfProduct,
-    ProductKey, VariantKey, VariantsOfProduct,
+    ProductKey, ProductsOfCategory, VariantKey, VariantsOfProduct,
 };
+use crate::domain::{inventory, orders};
 use crate::graphql::authorization;
+use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id};
+use crate::page::Page;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use entity::accounts::Role;
@@ -72,6 +77,8 @@ pub struct ProductVariant {
     /// When it changed last.
     pub updated_at: Time,
     #[graphql(skip)]
+    variant_id: VariantId,
+    #[graphql(skip)]
     product_id: ProductId,
 }
 
@@ -101,6 +108,7 @@ impl From<variant::Model> for ProductVariant {
             version: row.version,
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
+            variant_id: row.id,
             product_id: row.product_id,
         }
     }
@@ -111,6 +119,17 @@ impl ProductVariant {
     /// The product that this is a variant of; null when it is not for sale and you are not staff.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
         product(ctx, self.product_id).await
+    }
+
+    /// How much of it each warehouse has. Requires STAFF.
+    #[graphql(complexity = "2 * child_complexity")]
+    async fn stock(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<Vec<inventory::graphql::Stock>>, ApiError> {
+        inventory::graphql::stock_of_variant(ctx, self.variant_id)
+            .await
+            .map(Some)
     }
 }
 
@@ -241,6 +260,41 @@ impl Product {
             .await?;
         Ok(categories_shown(ctx, rows))
     }
+
+    /// Orders with a line of this product, newest first. Requires STAFF.
+    #[graphql(complexity = "list_cost(first, last, child_complexity)")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "every list takes these arguments"
+    )]
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A page by number, from 1, with `first` items each.")] page: Option<i32>,
+        #[graphql(desc = "Narrows the list; all that is given must hold.")] filter: Option<
+            orders::graphql::OrderFilter,
+        >,
+        #[graphql(desc = "The order of the list; newest first if nothing is said.")]
+        order_by: Option<orders::graphql::OrderOrder>,
+    ) -> Result<Option<Connection<orders::graphql::Order>>, ApiError> {
+        authorization::require(ctx, Role::Staff)?;
+        let parent = orders::loaders::Parent::Product(self.product_id);
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+            page,
+        };
+        let found = orders::graphql::orders_below(ctx, parent, args, filter, order_by).await?;
+        Ok(Some(found))
+    }
 }
 
 /// A category of the shop; categories stand in a tree.
@@ -308,6 +362,53 @@ impl Category {
             .await?;
         Ok(categories_shown(ctx, rows))
     }
+
+    /// Its products and those of the categories below it, newest first. Staff find drafts and archived ones with
+    /// `filter: {status: …}`.
+    #[graphql(complexity = "list_cost(first, last, child_complexity)")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "every list takes these arguments"
+    )]
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A page by number, from 1, with `first` items each.")] page: Option<i32>,
+        #[graphql(desc = "Narrows the list; all that is given must hold.")] filter: Option<
+            ProductFilter,
+        >,
+        #[graphql(desc = "The order of the list; newest first if nothing is said.")]
+        order_by: Option<ProductOrder>,
+    ) -> Result<Connection<Product>, ApiError> {
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+            page,
+        }
+        .request(ctx)?;
+        let currency = ctx.data_unchecked::<App>().catalog().currency();
+        let key = ProductsOfCategory {
+            category: self.category_id,
+            request: request.clone(),
+            filter: filter
+                .unwrap_or_default()
+                .read(currency, || sees_all(ctx))?,
+            order: order_by.map(Into::into).unwrap_or_default(),
+        };
+        let found = match load(ctx).load_one(key).await? {
+            Some(found) => found?,
+            None => Page::empty(request.with_total),
+        };
+        Ok(Connection::new(&request, found.map(Product::from)))
+    }
 }
 
 /// The loaders of this request.
@@ -315,10 +416,15 @@ fn load<'a>(ctx: &Context<'a>) -> &'a DataLoader<CatalogLoader> {
     ctx.data_unchecked()
 }
 
+/// Whether the viewer sees what is not active.
+pub(super) fn sees_all(ctx: &Context<'_>) -> bool {
+    authorization::is(ctx, Role::Staff)
+}
+
 /// Whether the viewer sees a row: what everybody sees, and for staff all. Who it is is asked only where it matters, so
 /// that an answer without anything hidden stays the same for all.
 fn shown(ctx: &Context<'_>, for_everybody: bool) -> bool {
-    for_everybody || authorization::is(ctx, Role::Staff)
+    for_everybody || sees_all(ctx)
 }
 
 /// A product, if the viewer may see it.

@@ -48,6 +48,18 @@ impl Service {
             .await
     }
 
+    /// Writes categories as they are, parents before their children, in the caller's transaction; for the demo shop.
+    ///
+    /// # Errors
+    /// The database fails, or one of them is there already.
+    pub async fn categories_insert_in(
+        &self,
+        tx: &Tx,
+        rows: Vec<category::Model>,
+    ) -> Result<(), Fault> {
+        Ok(store::categories_insert(&**tx, &rows).await?)
+    }
+
     /// Makes a category, once for an idempotency key. Answers it as it is now, and whether an earlier request made it.
     ///
     /// # Errors
@@ -267,7 +279,7 @@ async fn place_check(
         }
     }
     let (siblings, last) = store::siblings_count(&**tx, parent_id).await?;
-    if parent_id.is_some() && siblings >= CHILDREN_MAX as u64 {
+    if parent_id.is_some() && siblings >= CHILDREN_MAX {
         return Ok(Err(Error::at(Kind::TooMany(CHILDREN_MAX), path)));
     }
     Ok(Ok(last.unwrap_or(-1).saturating_add(1)))

@@ -34,6 +34,18 @@ impl Service {
             .await
     }
 
+    /// Whether there is no product at all, not even a draft.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_empty(&self) -> Result<bool, Fault> {
+        self.db
+            .read("catalog.is_empty", async |c| {
+                Ok(store::products_are_none(&*c).await?)
+            })
+            .await
+    }
+
     /// A page of products.
     ///
     /// # Errors
@@ -258,12 +270,12 @@ impl Service {
         Ok(wrong)
     }
 
-    /// Writes new products that [`Self::products_check_in`] found nothing against: five statements for a batch.
-    async fn products_insert_in(
-        &self,
-        tx: &Tx,
-        rows: &[ProductRows],
-    ) -> Result<(), Failure<Error>> {
+    /// Writes new products with all that belongs to them, in the caller's transaction: five statements for a batch. A
+    /// product without slug gets one from its name.
+    ///
+    /// # Errors
+    /// The database fails, or something of them is there already.
+    pub async fn products_insert_in(&self, tx: &Tx, rows: &[ProductRows]) -> Result<(), Fault> {
         let mut products: Vec<product::Model> =
             rows.iter().map(|rows| rows.product.clone()).collect();
         let mut open: Vec<&mut product::Model> = products

@@ -88,7 +88,7 @@ impl Service {
                 let product = product_lock(&tx, product_id, &["productId"]).await?;
                 let mut live = live_variants(&tx, product_id).await?;
                 let mut wrong = Vec::new();
-                if live.len() >= VARIANTS_MAX {
+                if live.len() as u64 >= VARIANTS_MAX {
                     wrong.push(Error::at(Kind::TooMany(VARIANTS_MAX), &["productId"]));
                 }
                 wrong.extend(sku_check(&tx, &row.sku_folded, row.id).await?);

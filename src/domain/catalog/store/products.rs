@@ -35,6 +35,11 @@ pub(crate) async fn product_find(
     Entity::find().filter(condition).one(c).await
 }
 
+/// Whether the table is empty.
+pub(crate) async fn products_are_none(c: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    Ok(Entity::find().one(c).await?.is_none())
+}
+
 /// Products by their ids, in no order.
 pub(crate) async fn products_by_ids(
     c: &impl ConnectionTrait,

@@ -1,12 +1,15 @@
 //! The types of orders.
 
 use super::super::loaders::{HistoryOfOrder, LinesOfOrder, OrdersLoader};
+use crate::domain::accounts::graphql::User;
+use crate::domain::accounts::loaders::UserLoader;
 use crate::domain::catalog;
 use crate::domain::catalog::graphql::{Product, ProductVariant};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id, int};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::ids::UserId;
 use entity::orders::{order, order_history, order_line};
 
 /// Where an order stands. New values may be added.
@@ -129,6 +132,11 @@ impl Order {
         }
     }
 
+    /// Who ordered; nobody for imported orders.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        user_by_id(ctx, self.0.user_id).await
+    }
+
     /// Your own name for the order, as it was given when it was made.
     async fn client_reference(&self) -> Option<&str> {
         self.0.client_reference.as_deref()
@@ -184,6 +192,14 @@ impl Order {
     async fn cancelled_at(&self) -> Option<Time> {
         self.0.cancelled_at.map(Time::from)
     }
+}
+
+async fn user_by_id(ctx: &Context<'_>, user_id: Option<UserId>) -> Result<Option<User>, ApiError> {
+    let Some(user_id) = user_id else {
+        return Ok(None);
+    };
+    let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+    Ok(loader.load_one(user_id).await?.map(User))
 }
 
 /// A line of an order: a copy of what was sold, which later changes of the catalogue do not touch.
@@ -253,6 +269,11 @@ impl OrderHistoryEntry {
     /// The state after.
     async fn to_status(&self) -> OrderStatus {
         self.0.to_status.into()
+    }
+
+    /// Who did it, if a person did.
+    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>, ApiError> {
+        user_by_id(ctx, self.0.actor_id).await
     }
 
     /// Why, if it was said.
