@@ -33,7 +33,7 @@ pub(super) fn parse(columns: &Columns, record: &ByteRecord, currency: &str) -> R
         return Err(wrong_count(columns, record));
     }
     let cell = |column| Cell::of(columns, record, column);
-    let categories = cell(Column::Categories)?.optional(|cell| cell.slugs())?;
+    let categories = cell(Column::Categories)?.optional(Cell::slugs)?;
     let catalog = CatalogRow {
         sku: cell(Column::Sku)?.needed(REFERENCE_MAX)?,
         name: cell(Column::Name)?.needed(PRODUCT_NAME_MAX)?,
@@ -41,7 +41,7 @@ pub(super) fn parse(columns: &Columns, record: &ByteRecord, currency: &str) -> R
         description: cell(Column::Description)?.optional(|cell| cell.prose(DESCRIPTION_MAX))?,
         // Nothing but separators is as good as empty.
         categories: categories.filter(|slugs| !slugs.is_empty()),
-        status: cell(Column::Status)?.optional(|cell| cell.status())?,
+        status: cell(Column::Status)?.optional(Cell::status)?,
         external_reference: cell(Column::ExternalReference)?
             .optional(|cell| cell.line(REFERENCE_MAX))?,
         product: cell(Column::Product)?.optional(|cell| cell.slug(PRODUCT_NAME_MAX))?,
@@ -49,7 +49,7 @@ pub(super) fn parse(columns: &Columns, record: &ByteRecord, currency: &str) -> R
     };
     Ok(Row {
         catalog,
-        stock: cell(Column::Stock)?.optional(|cell| cell.units())?,
+        stock: cell(Column::Stock)?.optional(Cell::units)?,
         warehouse: cell(Column::Warehouse)?.optional(|cell| Ok(cell.text.to_owned()))?,
     })
 }
@@ -108,7 +108,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    fn needed(self, max: usize) -> Result<String, Reason> {
+    fn needed(self, max: u64) -> Result<String, Reason> {
         if self.text.is_empty() {
             self.wrong("is empty")
         } else {
@@ -117,8 +117,8 @@ impl<'a> Cell<'a> {
     }
 
     /// Text of several lines.
-    fn prose(self, max: usize) -> Result<String, Reason> {
-        if self.text.chars().count() > max {
+    fn prose(self, max: u64) -> Result<String, Reason> {
+        if self.text.chars().count() as u64 > max {
             return self.wrong(format_args!("is longer than {max} characters"));
         }
         if self.text.contains('\0') {
@@ -128,14 +128,14 @@ impl<'a> Cell<'a> {
     }
 
     /// Text of one line.
-    fn line(self, max: usize) -> Result<String, Reason> {
+    fn line(self, max: u64) -> Result<String, Reason> {
         if self.text.chars().any(char::is_control) {
             return self.wrong("has a line break or another control character");
         }
         self.prose(max)
     }
 
-    fn slug(self, max: usize) -> Result<String, Reason> {
+    fn slug(self, max: u64) -> Result<String, Reason> {
         if is_slug(self.text) {
             self.line(max)
         } else {
@@ -152,7 +152,7 @@ impl<'a> Cell<'a> {
         let slugs: Vec<String> = parts
             .map(|text| Self { text, ..self }.slug(NAME_MAX))
             .collect::<Result<_, _>>()?;
-        if slugs.len() > CATEGORIES_MAX {
+        if slugs.len() as u64 > CATEGORIES_MAX {
             return self.wrong(format_args!("has more than {CATEGORIES_MAX} slugs"));
         }
         Ok(slugs)

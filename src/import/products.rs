@@ -136,7 +136,7 @@ struct Import<'a> {
     dry_run: bool,
     warehouses: Warehouses,
     /// Variants that a dry run would have added, by the slug of their product.
-    added: HashMap<String, usize>,
+    added: HashMap<String, u64>,
     /// What movements of stock refer to.
     reference: String,
 }

@@ -9,7 +9,7 @@ use crate::error::Fault;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
@@ -100,7 +100,7 @@ async fn off_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -
         .map_err(Fault::doing("reading the file"))
 }
 
-fn open_blocking(path: &PathBuf, rejects: &PathBuf) -> Result<Source, Fault> {
+fn open_blocking(path: &Path, rejects: &Path) -> Result<Source, Fault> {
     let name = path.display().to_string();
     let doing = || format!("reading {name}");
     let (inner, total): (Box<dyn Read + Send>, _) = if path.as_os_str() == "-" {
@@ -167,9 +167,8 @@ impl Batches {
         if let Some(batch) = self.receiver.recv().await {
             return Ok(Some(batch));
         }
-        match self.thread.take() {
-            Some(thread) => thread.await.map_err(Fault::doing("reading the file"))??,
-            None => {}
+        if let Some(thread) = self.thread.take() {
+            thread.await.map_err(Fault::doing("reading the file"))??;
         }
         Ok(None)
     }

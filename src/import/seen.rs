@@ -31,7 +31,7 @@ pub(super) struct Seen {
 /// A product with a name of its own in the column `product`.
 #[derive(Debug, Default)]
 struct Product {
-    rows: usize,
+    rows: u64,
     /// Hash of each of [`VALUES`] that was given, and the first row that gave it.
     values: [Option<(Digest, u32)>; VALUES.len()],
 }

@@ -7,8 +7,7 @@ use super::products::repeat_variants;
 use super::{SLUG_WINDOW, Service};
 use crate::db::Tx;
 use crate::domain::catalog::model::{
-    NAME_MAX, NewProduct, NewVariant, PRODUCT_NAME_MAX, VARIANTS_MAX, fold, sku_fold, slug,
-    slug_candidate,
+    NewProduct, NewVariant, PRODUCT_NAME_MAX, VARIANTS_MAX, fold, sku_fold, slug, slug_candidate,
 };
 use crate::domain::catalog::store;
 use crate::error::Fault;
@@ -125,7 +124,7 @@ impl Service {
         &self,
         tx: &Tx,
         rows: &[Row],
-        added: &HashMap<String, usize>,
+        added: &HashMap<String, u64>,
     ) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         let mut known = self.import_known(tx, rows, &mut plan.categories).await?;
@@ -237,7 +236,7 @@ impl Service {
         index: usize,
         row: &Row,
         known: &mut Known,
-        added: &HashMap<String, usize>,
+        added: &HashMap<String, u64>,
     ) -> Result<(VariantId, Change), Refusal> {
         let sku = sku_fold(&row.sku);
         let of_sku = known.by_sku.get(&sku).copied();
@@ -261,7 +260,7 @@ impl Service {
         let place = match target {
             Some(place) if of_sku.is_none() => {
                 let earlier = row.product.as_ref().and_then(|slug| added.get(slug));
-                let live = known.drafts[place].live();
+                let live = known.drafts[place].live() as u64;
                 if live + earlier.copied().unwrap_or(0) >= VARIANTS_MAX {
                     return Err(Refusal::TooManyVariants);
                 }
@@ -460,7 +459,7 @@ fn category_name(slug: &str) -> String {
     let words = slug.replace('-', " ");
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).take(NAME_MAX).collect()
+    first.into_iter().chain(letters).collect()
 }
 
 /// Locks products and reads all that rows can change of them.
