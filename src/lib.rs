@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod cache;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -19,6 +20,7 @@ pub mod import;
 pub mod money;
 pub mod page;
 pub mod random;
+pub mod seed;
 pub mod shutdown;
 pub mod telemetry;
 pub mod workers;

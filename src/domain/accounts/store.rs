@@ -385,3 +385,8 @@ pub async fn refresh_token_use(
         .await?;
     Ok(done.rows_affected == 1)
 }
+
+/// Whether there is any user.
+pub async fn users_exist(c: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    Ok(user::Entity::find().limit(1).one(c).await?.is_some())
+}

@@ -76,19 +76,21 @@ impl Service {
         }
     }
 
-    /// Adds a warehouse.
+    /// Adds an active warehouse in the caller's transaction; for imports and demo data.
     ///
     /// # Errors
-    /// The database fails.
-    pub async fn warehouse_create(
+    /// The database fails, also when the code is taken.
+    pub async fn warehouse_insert_in(
         &self,
+        tx: &Tx,
+        id: WarehouseId,
         code: &str,
         name: &str,
         priority: i32,
-    ) -> Result<warehouse::Model> {
+    ) -> std::result::Result<(), Fault> {
         let now = self.clock.now();
         let row = warehouse::Model {
-            id: self.clock.id(),
+            id,
             code: code.to_owned(),
             name: name.to_owned(),
             status: WarehouseStatus::Active,
@@ -97,14 +99,7 @@ impl Service {
             created_at: now,
             updated_at: now,
         };
-        let row = &row;
-        self.db
-            .write("inventory.warehouse_create", async |tx| {
-                store::warehouse_insert(&*tx, row.clone()).await?;
-                Ok::<_, Failure<Error>>(())
-            })
-            .await?;
-        Ok(row.clone())
+        Ok(store::warehouse_insert(&**tx, row).await?)
     }
 
     /// A warehouse by its code.

@@ -196,6 +196,18 @@ impl Service {
         })
     }
 
+    /// Whether nobody has registered yet.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_empty(&self) -> std::result::Result<bool, Fault> {
+        self.db
+            .read("accounts.is_empty", async |c| {
+                Ok(!store::users_exist(&*c).await?)
+            })
+            .await
+    }
+
     /// Makes a user with any role; for operators and for demo data.
     ///
     /// # Errors
