@@ -1,5 +1,7 @@
 //! Use cases of the inventory, and what orders do with stock inside their own transactions.
 
+pub mod import;
+
 use super::error::Error;
 use super::model::{self, Allocation, Available};
 use super::store;
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Units on hand that a stock row may have at most.
-const ON_HAND_MAX: i64 = 1_000_000_000_000;
+pub const ON_HAND_MAX: i64 = 1_000_000_000_000;
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;

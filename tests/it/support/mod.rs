@@ -1,5 +1,6 @@
 //! A test's own app on its own database.
 
+pub(crate) mod graph;
 pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod services;
