@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod cache;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
@@ -15,9 +16,11 @@ pub mod events;
 pub mod graphql;
 pub mod health;
 pub mod http;
+pub mod import;
 pub mod money;
 pub mod page;
 pub mod random;
+pub mod seed;
 pub mod shutdown;
 pub mod telemetry;
 pub mod workers;

@@ -6,8 +6,8 @@ use crate::error::{Failure, Fault, Refusal};
 use chrono::{DateTime, Utc};
 use entity::accounts::Role;
 use entity::catalog::{
-    Availability, CategoryStatus, ProductStatus, VariantOption, VariantOptions, category, product, product_image,
-    variant,
+    Availability, CategoryStatus, ProductStatus, VariantOption, VariantOptions, category, product,
+    product_image, variant,
 };
 use entity::ids::{CategoryId, ProductId, ProductImageId, UserId, VariantId, WarehouseId};
 use uuid::Uuid;
@@ -25,9 +25,24 @@ pub struct DemoUser {
 
 /// The demo log-ins.
 pub const USERS: &[DemoUser] = &[
-    DemoUser { email: "admin@example.com", password: "admin123", name: "Ada Admin", role: Role::Admin },
-    DemoUser { email: "staff@example.com", password: "staff1234", name: "Sam Staff", role: Role::Staff },
-    DemoUser { email: "customer@example.com", password: "customer123", name: "Cleo Customer", role: Role::Customer },
+    DemoUser {
+        email: "admin@example.com",
+        password: "admin123",
+        name: "Ada Admin",
+        role: Role::Admin,
+    },
+    DemoUser {
+        email: "staff@example.com",
+        password: "staff1234",
+        name: "Sam Staff",
+        role: Role::Staff,
+    },
+    DemoUser {
+        email: "customer@example.com",
+        password: "customer123",
+        name: "Cleo Customer",
+        role: Role::Customer,
+    },
 ];
 
 const CATEGORIES: &[(&str, &str, &str)] = &[
@@ -108,17 +123,28 @@ pub async fn run(app: &App) -> Result<(), Fault> {
     let now = app.clock().now();
     let currency = app.config().shop.currency.as_str();
     let warehouses: [WarehouseId; 2] = [demo_id(WAREHOUSE, 0), demo_id(WAREHOUSE, 1)];
-    let products: Vec<ProductRows> =
-        PRODUCTS.iter().enumerate().map(|(number, demo)| product_rows(number, demo, currency, now)).collect();
+    let products: Vec<ProductRows> = PRODUCTS
+        .iter()
+        .enumerate()
+        .map(|(number, demo)| product_rows(number, demo, currency, now))
+        .collect();
     let (products, stock) = (&products, &stock());
     app.db()
         .write("seed.shop", async |tx| {
-            app.inventory().warehouse_insert_in(&tx, warehouses[0], "MAIN", "Main warehouse", 0).await?;
-            app.inventory().warehouse_insert_in(&tx, warehouses[1], "NORTH", "Northern warehouse", 1).await?;
-            app.catalog().categories_insert_in(&tx, categories(now)).await?;
+            app.inventory()
+                .warehouse_insert_in(&tx, warehouses[0], "MAIN", "Main warehouse", 0)
+                .await?;
+            app.inventory()
+                .warehouse_insert_in(&tx, warehouses[1], "NORTH", "Northern warehouse", 1)
+                .await?;
+            app.catalog()
+                .categories_insert_in(&tx, categories(now))
+                .await?;
             app.catalog().products_insert_in(&tx, products).await?;
             for (warehouse_id, units) in warehouses.into_iter().zip(stock) {
-                app.inventory().stock_begin_many_in(&tx, warehouse_id, units, "demo data").await?;
+                app.inventory()
+                    .stock_begin_many_in(&tx, warehouse_id, units, "demo data")
+                    .await?;
             }
             Ok::<_, Fault>(())
         })
@@ -128,7 +154,9 @@ pub async fn run(app: &App) -> Result<(), Fault> {
 fn broken<E: Refusal>(failure: Failure<E>) -> Fault {
     match failure {
         Failure::Fault(fault) => fault,
-        Failure::Refused(errors) => Fault::Broken(format!("the demo data were refused: {errors:?}")),
+        Failure::Refused(errors) => {
+            Fault::Broken(format!("the demo data were refused: {errors:?}"))
+        }
     }
 }
 
@@ -154,22 +182,37 @@ fn categories(now: DateTime<Utc>) -> Vec<category::Model> {
 /// The variants of a demo product: their ids and the names of their choices.
 fn variants(number: usize, demo: &Demo) -> Vec<(VariantId, &'static str)> {
     let names: &[&str] = if demo.4.is_empty() { &[""] } else { demo.4 };
-    names.iter().enumerate().map(|(place, name)| (demo_id(VARIANT, number * VARIANTS + place), *name)).collect()
+    names
+        .iter()
+        .enumerate()
+        .map(|(place, name)| (demo_id(VARIANT, number * VARIANTS + place), *name))
+        .collect()
 }
 
 /// Stock of the two warehouses: the second one has a third of what the first has, of every other product.
 fn stock() -> [Vec<(VariantId, i64)>; 2] {
-    let all = || PRODUCTS.iter().enumerate().flat_map(|(number, demo)| {
-        variants(number, demo).into_iter().map(move |(id, _)| (number, id, demo.3))
-    });
+    let all = || {
+        PRODUCTS.iter().enumerate().flat_map(|(number, demo)| {
+            variants(number, demo)
+                .into_iter()
+                .map(move |(id, _)| (number, id, demo.3))
+        })
+    };
     let main = all().map(|(_, id, units)| (id, units)).collect();
-    let north = all().filter(|(number, ..)| number % 2 == 0).map(|(_, id, units)| (id, units / 3)).collect();
+    let north = all()
+        .filter(|(number, ..)| number % 2 == 0)
+        .map(|(_, id, units)| (id, units / 3))
+        .collect();
     [main, north]
 }
 
 fn product_rows(number: usize, demo: &Demo, currency: &str, now: DateTime<Utc>) -> ProductRows {
     let &Demo(category, name, price_minor, ..) = demo;
-    let slug: String = name.to_lowercase().split(|c: char| !c.is_ascii_alphanumeric()).collect::<Vec<_>>().join("-");
+    let slug: String = name
+        .to_lowercase()
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .collect::<Vec<_>>()
+        .join("-");
     let id: ProductId = demo_id(PRODUCT, number);
     let variants = variants(number, demo);
     let product = product::Model {
@@ -202,16 +245,34 @@ fn product_rows(number: usize, demo: &Demo, currency: &str, now: DateTime<Utc>) 
         .enumerate()
         .map(|(place, (variant_id, choice))| variant_row(&product, variant_id, place, choice))
         .collect();
-    ProductRows { product, variants, images: vec![image], category_ids: vec![demo_id(CATEGORY, category)] }
+    ProductRows {
+        product,
+        variants,
+        images: vec![image],
+        category_ids: vec![demo_id(CATEGORY, category)],
+    }
 }
 
-fn variant_row(product: &product::Model, id: VariantId, place: usize, choice: &str) -> variant::Model {
+fn variant_row(
+    product: &product::Model,
+    id: VariantId,
+    place: usize,
+    choice: &str,
+) -> variant::Model {
     let mut sku = product.slug.to_uppercase();
     let mut options = Vec::new();
     if !choice.is_empty() {
         sku.push('-');
-        sku.extend(choice.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
-        options.push(VariantOption { name: "Choice".to_owned(), value: choice.to_owned() });
+        sku.extend(
+            choice
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_uppercase()),
+        );
+        options.push(VariantOption {
+            name: "Choice".to_owned(),
+            value: choice.to_owned(),
+        });
     }
     variant::Model {
         id,
@@ -237,7 +298,8 @@ fn variant_row(product: &product::Model, id: VariantId, place: usize, choice: &s
 /// One does, or the database fails.
 pub async fn refuse_demo_passwords(app: &App) -> Result<(), Fault> {
     for user in USERS {
-        if app.accounts().password_works(user.email, user.password).await? {
+        let works = app.accounts().password_works(user.email, user.password);
+        if works.await? {
             return Err(Fault::Broken(format!(
                 "the demo password of {} works: production refuses to start with it",
                 user.email

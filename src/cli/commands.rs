@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
 use crate::error::{Failure, Fault, Refusal};
+use crate::events::log::Waiting;
 use crate::{events, import, seed};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,10 +20,14 @@ fn refused<E: Refusal>(failure: Failure<E>) -> Error {
     match failure {
         Failure::Fault(fault) => Error::Fault(fault),
         Failure::Refused(errors) => {
-            let sentences = errors.iter().map(Refusal::problem).map(|problem| match problem.path.as_slice() {
-                [] => problem.message,
-                path => format!("{}: {}", path.join("."), problem.message),
-            });
+            let sentences =
+                errors
+                    .iter()
+                    .map(Refusal::problem)
+                    .map(|problem| match problem.path.as_slice() {
+                        [] => problem.message,
+                        path => format!("{}: {}", path.join("."), problem.message),
+                    });
             Error::Refused(sentences.collect::<Vec<_>>().join("; "))
         }
     }
@@ -30,7 +35,9 @@ fn refused<E: Refusal>(failure: Failure<E>) -> Error {
 
 fn destroys(app: &App, said: bool) -> Result<(), Error> {
     if app.config().production() && !said {
-        return Err(Error::Refused("this is production: say --yes-destroy if you mean it".to_owned()));
+        return Err(Error::Refused(
+            "this is production: say --yes-destroy if you mean it".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -59,7 +66,9 @@ pub(super) async fn seed(app: &App, yes_destroy: bool) -> Result<(), Error> {
     destroys(app, yes_destroy)?;
     migrate::run(app.db(), app.config(), Direction::Up).await?;
     if !seed::is_empty(app).await? {
-        return Err(Error::Refused("the shop is not empty: `tradepost migrate fresh` empties it".to_owned()));
+        return Err(Error::Refused(
+            "the shop is not empty: `tradepost migrate fresh` empties it".to_owned(),
+        ));
     }
     seed::run(app).await?;
     println!("The demo shop is there.");
@@ -70,13 +79,21 @@ pub(super) async fn user(app: &App, command: User) -> Result<(), Error> {
     match command {
         User::Create { email, name, role } => {
             let mut password = String::new();
-            std::io::stdin().read_to_string(&mut password).map_err(Fault::doing("reading the password"))?;
+            std::io::stdin()
+                .read_to_string(&mut password)
+                .map_err(Fault::doing("reading the password"))?;
             let password = password.trim_end_matches(['\r', '\n']);
-            let user = app.accounts().user_create(&email, &name, password, role).await.map_err(refused)?;
+            let name = name.unwrap_or_else(|| email.clone());
+            let create = app.accounts().user_create(&email, &name, password, role);
+            let user = create.await.map_err(refused)?;
             println!("{} {} {}", user.id, user.email, user.role);
         }
         User::Promote { email, role } => {
-            let user = app.accounts().user_promote(&email, role).await.map_err(refused)?;
+            let user = app
+                .accounts()
+                .user_promote(&email, role)
+                .await
+                .map_err(refused)?;
             println!("{} {} {}", user.id, user.email, user.role);
         }
     }
@@ -85,16 +102,40 @@ pub(super) async fn user(app: &App, command: User) -> Result<(), Error> {
 
 pub(super) async fn events(app: &App, command: Events) -> Result<(), Error> {
     match command {
-        Events::Tail { from_beginning, no_follow, json, event_type } => {
-            let options = events::log::Tail { from_beginning, follow: !no_follow, json, event_type };
+        Events::Tail {
+            from_beginning,
+            no_follow,
+            json,
+            event_type,
+            order,
+        } => {
+            let options = events::log::Tail {
+                from_beginning,
+                follow: !no_follow,
+                json,
+                event_type,
+                aggregate: order,
+            };
             events::log::tail(app, &options, &mut std::io::stdout()).await?;
         }
-        Events::List { parked } => events::log::list(app, parked, &mut std::io::stdout()).await?,
+        Events::List { parked, json } => {
+            let waiting = if parked {
+                Waiting::Parked
+            } else {
+                Waiting::Pending
+            };
+            events::log::list(app, waiting, json, &mut std::io::stdout()).await?;
+        }
     }
     Ok(())
 }
 
-pub(super) async fn import_products(app: &App, file: &Path, dry_run: bool, rejects: &Path) -> Result<(), Error> {
+pub(super) async fn import_products(
+    app: &App,
+    file: &Path,
+    dry_run: bool,
+    rejects: &Path,
+) -> Result<(), Error> {
     migrate::run(app.db(), app.config(), Direction::Up).await?;
     let report = import::products::run(app, file, dry_run, rejects).await?;
     println!("{report}");
@@ -108,11 +149,28 @@ pub(super) async fn health(config: &Config) -> Result<(), Error> {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     let doing = || format!("asking {address}");
-    let mut stream = tokio::net::TcpStream::connect(address).await.map_err(Fault::doing(doing()))?;
+    let mut stream = tokio::net::TcpStream::connect(address)
+        .await
+        .map_err(Fault::doing(doing()))?;
     let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.map_err(Fault::doing(doing()))?;
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .map_err(Fault::doing(doing()))?;
     let mut head = Vec::new();
-    stream.take(HEALTH_BYTES).read_to_end(&mut head).await.map_err(Fault::doing(doing()))?;
-    let status = String::from_utf8_lossy(&head).split_whitespace().nth(1).unwrap_or_default().to_owned();
-    if status == "200" { Ok(()) } else { Err(Error::Refused(format!("{address} is not ready: {status}"))) }
+    stream
+        .take(HEALTH_BYTES)
+        .read_to_end(&mut head)
+        .await
+        .map_err(Fault::doing(doing()))?;
+    let status = String::from_utf8_lossy(&head)
+        .split_whitespace()
+        .nth(1)
+        .unwrap_or_default()
+        .to_owned();
+    if status == "200" {
+        Ok(())
+    } else {
+        Err(Error::Refused(format!("{address} is not ready: {status}")))
+    }
 }

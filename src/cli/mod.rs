@@ -95,9 +95,9 @@ enum User {
     Create {
         /// E-mail.
         email: String,
-        /// Name.
-        #[arg(long, default_value = "")]
-        name: String,
+        /// Name; the e-mail if nothing is said.
+        #[arg(long)]
+        name: Option<String>,
         /// Role: customer, staff or admin.
         #[arg(long, default_value = "customer", value_parser = role)]
         role: Role,
@@ -125,15 +125,21 @@ enum Events {
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
-        /// Only this type, as tradepost.order.created.v1.
+        /// Only types that contain this, as order.created.
         #[arg(long = "type")]
         event_type: Option<String>,
+        /// Only events of this order.
+        #[arg(long)]
+        order: Option<uuid::Uuid>,
     },
     /// Lists events that are not published.
     List {
-        /// Only those that were set aside.
+        /// Those that were set aside instead of those that wait.
         #[arg(long)]
         parked: bool,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -186,7 +192,12 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     }
     let config = Config::load(cli.config.as_deref())?;
     if matches!(command, Command::Config) {
-        print!("{}", config.to_toml().map_err(Fault::doing("writing the settings"))?);
+        print!(
+            "{}",
+            config
+                .to_toml()
+                .map_err(Fault::doing("writing the settings"))?
+        );
         return Ok(());
     }
     telemetry::init(&config.log)?;
@@ -208,9 +219,18 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
-        Command::Import { command: Import::Products { file, dry_run, rejects } } => {
-            commands::import_products(app, &file, dry_run, &rejects).await
-        }
-        Command::Serve { .. } | Command::Worker | Command::Schema | Command::Config | Command::Health => Ok(()),
+        Command::Import {
+            command:
+                Import::Products {
+                    file,
+                    dry_run,
+                    rejects,
+                },
+        } => commands::import_products(app, &file, dry_run, &rejects).await,
+        Command::Serve { .. }
+        | Command::Worker
+        | Command::Schema
+        | Command::Config
+        | Command::Health => Ok(()),
     }
 }

@@ -34,7 +34,10 @@ pub(super) async fn worker(config: Config) -> Result<(), Error> {
     let app = prepare(config).await?;
     let stop = shutdown::on_signal(app.workers())?;
     app.start_workers();
-    eprintln!("Tradepost works in the background on {}", describe_database(&app));
+    eprintln!(
+        "Tradepost works in the background on {}",
+        describe_database(&app)
+    );
     stop.cancelled().await;
     finish(&app).await;
     Ok(())
@@ -63,7 +66,10 @@ async fn finish(app: &App) {
 
 fn describe_database(app: &App) -> String {
     match app.db().engine() {
-        Engine::Sqlite => format!("SQLite ({})", app.config().database_url().trim_start_matches("sqlite://")),
+        Engine::Sqlite => format!(
+            "SQLite ({})",
+            app.config().database_url().trim_start_matches("sqlite://")
+        ),
         Engine::MySql => format!("MySQL ({})", app.config().database.url.masked()),
     }
 }
@@ -72,9 +78,23 @@ fn describe_database(app: &App) -> String {
 fn banner(app: &App, server: &Server, with_workers: bool) -> String {
     let config = app.config();
     let address = server.local_addr();
-    let or = |text: String, none: &str| if text.is_empty() { none.to_owned() } else { text };
+    let or = |text: String, none: &str| {
+        if text.is_empty() {
+            none.to_owned()
+        } else {
+            text
+        }
+    };
     let mut lines = vec![
-        format!("Tradepost {} ({})", env!("CARGO_PKG_VERSION"), if config.production() { "production" } else { "development" }),
+        format!(
+            "Tradepost {} ({})",
+            env!("CARGO_PKG_VERSION"),
+            if config.production() {
+                "production"
+            } else {
+                "development"
+            }
+        ),
         format!("  GraphQL   http://{address}/graphql"),
     ];
     if config.http.graphiql.is_on(!config.production()) {
@@ -84,9 +104,25 @@ fn banner(app: &App, server: &Server, with_workers: bool) -> String {
         lines.push(format!("  Metrics   http://{admin}/metrics"));
     }
     lines.push(format!("  Database  {}", describe_database(app)));
-    lines.push(format!("  Cache     {}", or(config.redis.url.masked(), "in process")));
-    lines.push(format!("  Events    {}", or(config.kafka.brokers.clone(), "embedded (tradepost events tail)")));
-    lines.push(format!("  Workers   {}", if with_workers { "in this process" } else { "elsewhere" }));
+    lines.push(format!(
+        "  Cache     {}",
+        or(config.redis.url.masked(), "in process")
+    ));
+    lines.push(format!(
+        "  Events    {}",
+        or(
+            config.kafka.brokers.clone(),
+            "embedded (tradepost events tail)"
+        )
+    ));
+    lines.push(format!(
+        "  Workers   {}",
+        if with_workers {
+            "in this process"
+        } else {
+            "elsewhere"
+        }
+    ));
     if !config.production() {
         lines.push("  Log-ins   (demo data)".to_owned());
         for user in seed::USERS {
@@ -99,6 +135,9 @@ fn banner(app: &App, server: &Server, with_workers: bool) -> String {
 impl App {
     /// Closes what the process holds; failures matter to nobody any more.
     pub async fn close(&self) {
-        crate::error::swallow(self.db().close().await.map_err(Fault::Db), "closing the database");
+        crate::error::swallow(
+            self.db().close().await.map_err(Fault::Db),
+            "closing the database",
+        );
     }
 }

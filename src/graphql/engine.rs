@@ -12,7 +12,7 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{
-    ErrorExtensionValues, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
+    ErrorExtensionValues, Name, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
     ServerResult, SubscriptionType, ValidationMode, ValidationResult, Variables,
 };
 use futures::FutureExt as _;
@@ -259,6 +259,6 @@ fn selected<'d>(
 ) -> Option<&'d OperationDefinition> {
     operations
         .iter()
-        .find(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name)
+        .find(|(found, _)| name.is_none() || found.map(Name::as_str) == name)
         .map(|(_, operation)| &operation.node)
 }

@@ -5,6 +5,7 @@
 
 pub mod authorization;
 pub mod connection;
+pub mod docs;
 pub mod document;
 pub mod engine;
 pub mod error;

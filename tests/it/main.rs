@@ -9,9 +9,15 @@
 
 mod support;
 
+mod accounts;
+mod accounts_tokens;
+mod architecture;
+mod authorization;
 mod catalog;
 mod catalog_lists;
+mod commands;
 mod database;
+mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
@@ -22,4 +28,5 @@ mod kill;
 mod orders;
 mod orders_service;
 mod push;
+mod requirements;
 mod schema;

@@ -1,5 +1,7 @@
 //! Use cases of the inventory, and what orders do with stock inside their own transactions.
 
+pub mod import;
+
 use super::error::Error;
 use super::model::{self, Allocation, Available};
 use super::store;
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Units on hand that a stock row may have at most.
-const ON_HAND_MAX: i64 = 1_000_000_000_000;
+pub const ON_HAND_MAX: i64 = 1_000_000_000_000;
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;
@@ -74,19 +76,21 @@ impl Service {
         }
     }
 
-    /// Adds a warehouse.
+    /// Adds an active warehouse in the caller's transaction; for imports and demo data.
     ///
     /// # Errors
-    /// The database fails.
-    pub async fn warehouse_create(
+    /// The database fails, also when the code is taken.
+    pub async fn warehouse_insert_in(
         &self,
+        tx: &Tx,
+        id: WarehouseId,
         code: &str,
         name: &str,
         priority: i32,
-    ) -> Result<warehouse::Model> {
+    ) -> std::result::Result<(), Fault> {
         let now = self.clock.now();
         let row = warehouse::Model {
-            id: self.clock.id(),
+            id,
             code: code.to_owned(),
             name: name.to_owned(),
             status: WarehouseStatus::Active,
@@ -95,14 +99,7 @@ impl Service {
             created_at: now,
             updated_at: now,
         };
-        let row = &row;
-        self.db
-            .write("inventory.warehouse_create", async |tx| {
-                store::warehouse_insert(&*tx, row.clone()).await?;
-                Ok::<_, Failure<Error>>(())
-            })
-            .await?;
-        Ok(row.clone())
+        Ok(store::warehouse_insert(&**tx, row).await?)
     }
 
     /// A warehouse by its code.

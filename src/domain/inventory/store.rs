@@ -86,6 +86,15 @@ pub async fn warehouses_by_ids(
         .await
 }
 
+/// All warehouses, those that are emptied first in front.
+pub async fn warehouses_all(c: &impl ConnectionTrait) -> Result<Vec<warehouse::Model>, DbErr> {
+    warehouses()
+        .order_by_asc(warehouse::COLUMN.priority)
+        .order_by_asc(warehouse::COLUMN.id)
+        .all(c)
+        .await
+}
+
 /// All warehouses, as the start of a list.
 #[must_use]
 pub fn warehouses() -> Select<warehouse::Entity> {

@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// The rows of a new product, made before any transaction; its slug is empty while it has to be picked.
-    fn product_rows(&self, new: &NewProduct) -> ProductRows {
+    pub(super) fn product_rows(&self, new: &NewProduct) -> ProductRows {
         let now = self.clock.now();
         let id: ProductId = self.clock.id();
         let variants: Vec<_> = (0..)

@@ -1,10 +1,12 @@
 //! Every query of the catalogue, noun first. Functions take a connection and never open a transaction.
 
 mod categories;
+mod import;
 mod products;
 mod variants;
 
 pub(crate) use categories::*;
+pub(crate) use import::*;
 pub(crate) use products::*;
 pub(crate) use variants::*;
 

@@ -1,0 +1,237 @@
+//! From invoice lines to the catalogue that `tradepost import products` reads.
+//!
+//! The rules, so that the same file always gives the same catalogue:
+//! - A *sale* is a line whose `InvoiceNo` starts with neither `C` (cancellation) nor `A` (adjustment), with a quantity
+//!   and a price above zero and with a customer. Only sales count.
+//! - Codes that differ only in case are one product. Codes that are no products (`POST`, `DOT`, `M`, `BANK CHARGES`)
+//!   are kept: they were sold.
+//! - SKU, name and price are what most sales of the code say; of values that are equally frequent the one that comes
+//!   first in the file. A code that is never described has the code as its name.
+//! - `stock` is what was sold, so that all of it can be sold again.
+//! - Nothing is mended: a price of 0.001 stays as it is, and the importer says what is wrong with it.
+
+use csv::{ReaderBuilder, StringRecord, WriterBuilder};
+use flate2::read::MultiGzDecoder;
+use rust_decimal::Decimal;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::path::Path;
+
+/// What a file of gzip begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// The columns of the catalogue.
+const COLUMNS: [&str; 4] = ["sku", "name", "price", "stock"];
+
+/// Why a file cannot be converted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Reading or writing failed.
+    #[error("reading or writing failed")]
+    Io(#[from] std::io::Error),
+    /// The file is not CSV.
+    #[error("this is no CSV file")]
+    Csv(#[from] csv::Error),
+    /// A column is missing.
+    #[error("there is no column {0}")]
+    Column(&'static str),
+    /// A value is not what its column holds.
+    #[error("line {line}: {column} is {value:?}")]
+    Value {
+        /// Line of the file.
+        line: u64,
+        /// Column.
+        column: &'static str,
+        /// What stands there.
+        value: String,
+    },
+}
+
+/// One line that sold something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sale {
+    /// Number of the invoice.
+    pub(crate) invoice: String,
+    /// Code of the product as it is written in this line.
+    pub(crate) code: String,
+    /// Description; may be empty.
+    pub(crate) description: String,
+    /// Units, 1 or more.
+    pub(crate) quantity: i64,
+    /// Date and time, London local, `2010-12-01 08:26:00`.
+    pub(crate) date: String,
+    /// Price of a unit in pounds, as it is written.
+    pub(crate) price: String,
+    /// Customer.
+    pub(crate) customer: String,
+}
+
+/// What a conversion found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Lines that sold something.
+    pub(crate) sales: u64,
+    /// Products.
+    pub(crate) products: u64,
+    /// Units sold.
+    pub(crate) units: i64,
+}
+
+/// A product's code without case, by which its lines are gathered.
+#[must_use]
+pub(crate) fn code_fold(code: &str) -> String {
+    code.to_lowercase()
+}
+
+/// Opens a file, compressed or not.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
+    let mut file = BufReader::new(File::open(path)?);
+    if file.fill_buf()?.starts_with(&GZIP) {
+        Ok(Box::new(MultiGzDecoder::new(file)))
+    } else {
+        Ok(Box::new(file))
+    }
+}
+
+/// Calls `each` with every sale of a file, in its order; one line is in memory at a time.
+///
+/// # Errors
+/// The file is not one of these invoices.
+pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), Error> {
+    let mut reader = ReaderBuilder::new().from_reader(input);
+    let headers = reader.headers()?.clone();
+    let place = |name: &'static str| {
+        headers
+            .iter()
+            .position(|header| header == name)
+            .ok_or(Error::Column(name))
+    };
+    let places = Places {
+        invoice: place("InvoiceNo")?,
+        code: place("StockCode")?,
+        description: place("Description")?,
+        quantity: place("Quantity")?,
+        date: place("InvoiceDate")?,
+        price: place("UnitPrice")?,
+        customer: place("CustomerID")?,
+    };
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record)? {
+        if let Some(sale) = places.sale(&record)? {
+            each(sale);
+        }
+    }
+    Ok(())
+}
+
+/// Where the columns are.
+struct Places {
+    invoice: usize,
+    code: usize,
+    description: usize,
+    quantity: usize,
+    date: usize,
+    price: usize,
+    customer: usize,
+}
+
+impl Places {
+    /// The sale of a line, if it is one.
+    fn sale(&self, record: &StringRecord) -> Result<Option<Sale>, Error> {
+        let text = |place: usize| record.get(place).unwrap_or_default().trim().to_owned();
+        let wrong = |column, value: &str| Error::Value {
+            line: record.position().map_or(0, csv::Position::line),
+            column,
+            value: value.to_owned(),
+        };
+        let (invoice, customer) = (text(self.invoice), text(self.customer));
+        let (quantity, price) = (text(self.quantity), text(self.price));
+        let units: i64 = quantity.parse().map_err(|_| wrong("Quantity", &quantity))?;
+        let pounds: Decimal = price.parse().map_err(|_| wrong("UnitPrice", &price))?;
+        let sold = !invoice.starts_with(['C', 'A'])
+            && units > 0
+            && pounds > Decimal::ZERO
+            && !customer.is_empty();
+        Ok(sold.then(|| Sale {
+            invoice,
+            code: text(self.code),
+            description: text(self.description),
+            quantity: units,
+            date: text(self.date),
+            price,
+            customer,
+        }))
+    }
+}
+
+/// Counts values, and answers the most frequent one.
+#[derive(Default)]
+struct Votes(Vec<(String, u64)>);
+
+impl Votes {
+    fn count(&mut self, value: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, votes)) => *votes += 1,
+            None => self.0.push((value, 1)),
+        }
+    }
+
+    /// The value with most votes; of several the first that was counted.
+    fn winner(&self) -> Option<&str> {
+        let most = self.0.iter().map(|(_, votes)| *votes).max()?;
+        let winner = self.0.iter().find(|(_, votes)| *votes == most)?;
+        Some(&winner.0)
+    }
+}
+
+/// What the lines of one code say.
+#[derive(Default)]
+struct Product {
+    codes: Votes,
+    descriptions: Votes,
+    prices: Votes,
+    units: i64,
+}
+
+/// Writes the catalogue of all that was sold, in the order in which codes appear first.
+///
+/// # Errors
+/// The input is not a file of these invoices, or the output cannot be written.
+pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary, Error> {
+    let mut products: Vec<Product> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut summary = Summary {
+        sales: 0,
+        products: 0,
+        units: 0,
+    };
+    sales(input, |sale| {
+        let place = *places.entry(code_fold(&sale.code)).or_insert_with(|| {
+            products.push(Product::default());
+            products.len() - 1
+        });
+        let product = &mut products[place];
+        product.codes.count(sale.code);
+        if !sale.description.is_empty() {
+            product.descriptions.count(sale.description);
+        }
+        product.prices.count(sale.price);
+        product.units += sale.quantity;
+        summary.sales += 1;
+        summary.units += sale.quantity;
+    })?;
+    let mut writer = WriterBuilder::new().from_writer(output);
+    writer.write_record(COLUMNS)?;
+    for product in &products {
+        let code = product.codes.winner().unwrap_or_default();
+        let name = product.descriptions.winner().unwrap_or(code);
+        let price = product.prices.winner().unwrap_or_default();
+        writer.write_record([code, name, price, &product.units.to_string()])?;
+        summary.products += 1;
+    }
+    writer.flush()?;
+    Ok(summary)
+}

@@ -1,0 +1,460 @@
+//! Imports: a batch of rows is planned under locks and then written, with the same few statements whatever is in it.
+//!
+//! [`Service::import_plan_in`] reads and decides and writes nothing, so that a dry run is the plan alone;
+//! [`Service::import_apply_in`] writes what was planned, in the same transaction.
+
+mod draft;
+
+use self::draft::Draft;
+use super::products::repeat_variants;
+use super::{SLUG_WINDOW, Service};
+use crate::db::Tx;
+use crate::domain::catalog::model::{
+    NewProduct, NewVariant, PRODUCT_NAME_MAX, VARIANTS_MAX, sku_fold, slug, slug_candidate,
+};
+use crate::domain::catalog::store;
+use crate::error::Fault;
+use entity::catalog::{CategoryStatus, ProductStatus, category, product, variant};
+use entity::ids::{CategoryId, ProductId, VariantId};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// A row of an import. Whoever read it checked lengths and forms; what is `None` was not given and stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// SKU: the variant that the row is about.
+    pub sku: String,
+    /// Name of the product.
+    pub name: String,
+    /// Price in minor units of the shop's currency.
+    pub price_minor: i64,
+    /// Description of the product.
+    pub description: Option<String>,
+    /// Slugs of all categories the product stands in; those that are missing are made.
+    pub categories: Option<Vec<String>>,
+    /// Status of the product.
+    pub status: Option<ProductStatus>,
+    /// Id of the product in the system it comes from.
+    pub external_reference: Option<String>,
+    /// Slug of the product: rows with the same one are its variants.
+    pub product: Option<String>,
+    /// Name of the variant.
+    pub variant: Option<String>,
+}
+
+/// What a row does to the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Adds a variant, and its product where that is new.
+    Created,
+    /// Changes the variant or its product.
+    Updated,
+    /// Nothing: all is as the row says.
+    Unchanged,
+}
+
+/// Why a row cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The SKU is another product's.
+    #[error("the SKU belongs to the product {0}, not to the one in the column product")]
+    OtherProduct(String),
+    /// The SKU's product has several variants and the row does not name it.
+    #[error(
+        "the SKU belongs to the product {0}, which has several variants: say so in the column product"
+    )]
+    SeveralVariants(String),
+    /// The variant was taken out of sale.
+    #[error("the variant with this SKU was taken out of sale")]
+    Archived,
+    /// Another product has the external reference.
+    #[error("another product has this external reference")]
+    ReferenceTaken,
+    /// The product is full.
+    #[error("a product has at most {VARIANTS_MAX} variants")]
+    TooManyVariants,
+}
+
+/// What becomes of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// For each row its variant and what happens to it, or why it is refused.
+    pub rows: Vec<Result<(VariantId, Change), Refusal>>,
+    categories: Vec<category::Model>,
+    products_new: Vec<product::Model>,
+    products_changed: Vec<product::Model>,
+    variants_new: Vec<variant::Model>,
+    variants_changed: Vec<variant::Model>,
+    /// Products that leave all their categories before they enter those of `links`.
+    unlinked: Vec<ProductId>,
+    links: Vec<(ProductId, CategoryId)>,
+}
+
+/// Everything that rows of a batch refer to.
+#[derive(Debug, Default)]
+struct Known {
+    drafts: Vec<Draft>,
+    by_sku: HashMap<String, usize>,
+    by_slug: HashMap<String, usize>,
+    references: HashMap<String, ProductId>,
+    categories: HashMap<String, CategoryId>,
+    /// Slugs for the rows whose product is new and not named.
+    slugs: HashMap<usize, String>,
+}
+
+impl Service {
+    /// Decides what a batch of rows, each with another SKU, does; writes nothing. The products it touches stay locked
+    /// until the transaction ends. `added` are variants of products, by their slug, that an earlier batch of a dry run
+    /// would have made.
+    ///
+    /// # Errors
+    /// The database fails; what is wrong with a single row stands in its place.
+    #[tracing::instrument(name = "catalog.import_plan", skip_all)]
+    pub async fn import_plan_in(
+        &self,
+        tx: &Tx,
+        rows: &[Row],
+        added: &HashMap<String, u64>,
+    ) -> Result<Plan, Fault> {
+        let mut plan = Plan::default();
+        let mut known = self.import_known(tx, rows, &mut plan.categories).await?;
+        for (index, row) in rows.iter().enumerate() {
+            let done = self.import_row(index, row, &mut known, added);
+            plan.rows.push(done);
+        }
+        for draft in known.drafts {
+            self.import_draft(draft, &mut plan);
+        }
+        // Those that only refused rows named are not made.
+        let used: HashSet<CategoryId> = plan.links.iter().map(|(_, category)| *category).collect();
+        plan.categories
+            .retain(|category| used.contains(&category.id));
+        Ok(plan)
+    }
+
+    /// Writes what was planned in this transaction.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(name = "catalog.import_apply", skip_all)]
+    pub async fn import_apply_in(&self, tx: &Tx, plan: &Plan) -> Result<(), Fault> {
+        store::categories_insert(&**tx, &plan.categories).await?;
+        store::products_insert(&**tx, &plan.products_new).await?;
+        store::variants_insert(&**tx, &plan.variants_new).await?;
+        store::variants_rewrite(&**tx, &plan.variants_changed).await?;
+        store::products_rewrite(&**tx, &plan.products_changed).await?;
+        store::products_categories_delete(&**tx, &plan.unlinked).await?;
+        store::product_categories_insert(&**tx, &plan.links).await?;
+        Ok(())
+    }
+
+    /// Reads and locks what the rows refer to.
+    async fn import_known(
+        &self,
+        tx: &Tx,
+        rows: &[Row],
+        categories: &mut Vec<category::Model>,
+    ) -> Result<Known, Fault> {
+        let mut known = Known::default();
+        let skus: Vec<String> = rows.iter().map(|row| sku_fold(&row.sku)).collect();
+        let mut ids = store::products_of_skus(&**tx, &skus).await?;
+        let named: Vec<String> = rows.iter().filter_map(|row| row.product.clone()).collect();
+        if !named.is_empty() {
+            ids.extend(store::products_of_slugs(&**tx, &named).await?);
+        }
+        if !ids.is_empty() {
+            drafts_read(tx, rows, &ids, &mut known).await?;
+        }
+        let references: Vec<String> = rows
+            .iter()
+            .filter_map(|row| row.external_reference.clone())
+            .collect();
+        if !references.is_empty() {
+            known.references = store::products_of_references(&**tx, &references).await?;
+        }
+        known.categories = self.import_categories(tx, rows, categories).await?;
+        known.slugs = slugs_for_new(tx, rows, &skus, &known, &named).await?;
+        Ok(known)
+    }
+
+    /// The ids of all categories that rows name; those that are missing are made at the top of the tree.
+    async fn import_categories(
+        &self,
+        tx: &Tx,
+        rows: &[Row],
+        new: &mut Vec<category::Model>,
+    ) -> Result<HashMap<String, CategoryId>, Fault> {
+        let slugs: BTreeSet<String> = rows
+            .iter()
+            .filter_map(|row| row.categories.clone())
+            .flatten()
+            .collect();
+        if slugs.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let slugs: Vec<String> = slugs.into_iter().collect();
+        let found = store::categories_by_slugs(&**tx, &slugs).await?;
+        let mut ids: HashMap<String, CategoryId> =
+            found.into_iter().map(|row| (row.slug, row.id)).collect();
+        if ids.len() == slugs.len() {
+            return Ok(ids);
+        }
+        let (_, last) = store::siblings_count(&**tx, None).await?;
+        let missing = slugs.iter().filter(|slug| !ids.contains_key(*slug));
+        let now = self.clock.now();
+        for (slug, position) in missing.zip(last.unwrap_or(-1).saturating_add(1)..) {
+            new.push(category::Model {
+                id: self.clock.id(),
+                parent_id: None,
+                name: category_name(slug),
+                slug: slug.clone(),
+                description: String::new(),
+                status: CategoryStatus::Active,
+                position,
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            });
+        }
+        ids.extend(new.iter().map(|row| (row.slug.clone(), row.id)));
+        Ok(ids)
+    }
+
+    /// Applies one row to the drafts, or says why not; a refused row leaves no trace.
+    fn import_row(
+        &self,
+        index: usize,
+        row: &Row,
+        known: &mut Known,
+        added: &HashMap<String, u64>,
+    ) -> Result<(VariantId, Change), Refusal> {
+        let sku = sku_fold(&row.sku);
+        let of_sku = known.by_sku.get(&sku).copied();
+        let named = row
+            .product
+            .as_ref()
+            .and_then(|slug| known.by_slug.get(slug).copied());
+        let target = of_sku.or(named);
+        if let Some(draft) = of_sku.map(|place| &known.drafts[place]) {
+            draft.check(row, &sku)?;
+        }
+        let id = target.map(|place| known.drafts[place].product.id);
+        if let Some(reference) = &row.external_reference
+            && known
+                .references
+                .get(reference)
+                .is_some_and(|holder| Some(*holder) != id)
+        {
+            return Err(Refusal::ReferenceTaken);
+        }
+        let place = match target {
+            Some(place) if of_sku.is_none() => {
+                let earlier = row.product.as_ref().and_then(|slug| added.get(slug));
+                let live = known.drafts[place].live() as u64;
+                if live + earlier.copied().unwrap_or(0) >= VARIANTS_MAX {
+                    return Err(Refusal::TooManyVariants);
+                }
+                self.import_variant(&mut known.drafts[place], row);
+                place
+            }
+            Some(place) => place,
+            None => self.import_product(index, row, known),
+        };
+        known.by_sku.insert(sku.clone(), place);
+        let draft = &mut known.drafts[place];
+        if let Some(reference) = &row.external_reference {
+            known.references.insert(reference.clone(), draft.product.id);
+        }
+        let wanted = row.categories.as_ref().map(|slugs| {
+            slugs
+                .iter()
+                .filter_map(|slug| known.categories.get(slug).copied())
+                .collect()
+        });
+        let changed = draft.apply(row, wanted);
+        let (id, variant_changed) = draft.apply_variant(row, &sku);
+        let change = if of_sku.is_none() {
+            Change::Created
+        } else if changed || variant_changed {
+            Change::Updated
+        } else {
+            Change::Unchanged
+        };
+        Ok((id, change))
+    }
+
+    /// Adds the variant of a row to a product.
+    fn import_variant(&self, draft: &mut Draft, row: &Row) {
+        let last = draft.variants.iter().map(|variant| variant.position).max();
+        let position = last.unwrap_or(-1).saturating_add(1);
+        let new = new_variant(row);
+        let variant = self.variant_row(draft.product.id, &new, position, self.clock.now());
+        draft.variants_new.insert(variant.id);
+        draft.variants.push(variant);
+        draft.is_changed = true;
+    }
+
+    /// Makes the product of a row with its variant.
+    fn import_product(&self, index: usize, row: &Row, known: &mut Known) -> usize {
+        let slug = row.product.clone().or_else(|| known.slugs.remove(&index));
+        let rows = self.product_rows(&NewProduct {
+            name: row.name.clone(),
+            slug: slug.clone(),
+            description: String::new(),
+            status: ProductStatus::Active,
+            external_reference: None,
+            category_ids: Vec::new(),
+            images: Vec::new(),
+            variants: vec![new_variant(row)],
+        });
+        let place = known.drafts.len();
+        known.drafts.push(Draft {
+            variants_new: rows.variants.iter().map(|variant| variant.id).collect(),
+            is_new: true,
+            ..Draft::of(rows.product, rows.variants)
+        });
+        known.by_slug.extend(slug.map(|slug| (slug, place)));
+        place
+    }
+
+    /// Puts what became of a product into the plan.
+    fn import_draft(&self, mut draft: Draft, plan: &mut Plan) {
+        let now = self.clock.now();
+        let live: Vec<variant::Model> = {
+            let mut live: Vec<_> = draft.variants.clone();
+            live.retain(|variant| variant.archived_at.is_none());
+            live.sort_by_key(|variant| (variant.position, variant.id));
+            live
+        };
+        let touched = !draft.variants_new.is_empty() || !draft.variants_changed.is_empty();
+        if draft.is_new || touched {
+            repeat_variants(&mut draft.product, &live);
+        }
+        if draft.categories_changed {
+            if !draft.is_new {
+                plan.unlinked.push(draft.product.id);
+            }
+            let id = draft.product.id;
+            plan.links
+                .extend(draft.categories.iter().map(|category| (id, *category)));
+        }
+        for mut variant in draft.variants {
+            if draft.variants_new.contains(&variant.id) {
+                plan.variants_new.push(variant);
+            } else if draft.variants_changed.contains(&variant.id) {
+                variant.version += 1;
+                variant.updated_at = now;
+                plan.variants_changed.push(variant);
+            }
+        }
+        if draft.is_new {
+            plan.products_new.push(draft.product);
+        } else if draft.is_changed || touched || draft.categories_changed {
+            draft.product.version += 1;
+            draft.product.updated_at = now;
+            plan.products_changed.push(draft.product);
+        }
+    }
+}
+
+fn new_variant(row: &Row) -> NewVariant {
+    NewVariant {
+        sku: row.sku.clone(),
+        name: row.variant.clone().unwrap_or_default(),
+        options: Vec::new(),
+        price_minor: row.price_minor,
+    }
+}
+
+/// A name for a category that is known by its slug: `green-tea` becomes `Green tea`.
+fn category_name(slug: &str) -> String {
+    let words = slug.replace('-', " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// Locks products and reads all that rows can change of them.
+async fn drafts_read(
+    tx: &Tx,
+    rows: &[Row],
+    ids: &[ProductId],
+    known: &mut Known,
+) -> Result<(), Fault> {
+    let products = store::products_lock(&**tx, ids).await?;
+    let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
+    known.drafts = products
+        .into_iter()
+        .map(|product| Draft::of(product, Vec::new()))
+        .collect();
+    let places: HashMap<ProductId, usize> = ids
+        .iter()
+        .enumerate()
+        .map(|(place, id)| (*id, place))
+        .collect();
+    // Read after the lock was had: what was read before it may be older.
+    for variant in store::variants_by_products(&**tx, &ids).await? {
+        if let Some(&place) = places.get(&variant.product_id) {
+            known.by_sku.insert(variant.sku_folded.clone(), place);
+            known.drafts[place].variants.push(variant);
+        }
+    }
+    if rows.iter().any(|row| row.categories.is_some()) {
+        for (id, category) in store::categories_by_products(&**tx, &ids).await? {
+            if let Some(&place) = places.get(&id) {
+                known.drafts[place].categories.insert(category.id);
+            }
+        }
+    }
+    let slugs = known.drafts.iter().enumerate();
+    known.by_slug = slugs
+        .map(|(place, draft)| (draft.product.slug.clone(), place))
+        .collect();
+    Ok(())
+}
+
+/// Picks slugs for the rows whose product is new and not named: of the name; else of name and SKU, which is free but
+/// for a strange coincidence; else with a number. Usually one statement for all of them.
+async fn slugs_for_new(
+    tx: &Tx,
+    rows: &[Row],
+    skus: &[String],
+    known: &Known,
+    named: &[String],
+) -> Result<HashMap<usize, String>, Fault> {
+    let is_new =
+        |index: &usize| rows[*index].product.is_none() && !known.by_sku.contains_key(&skus[*index]);
+    let mut open: Vec<usize> = (0..rows.len()).filter(is_new).collect();
+    let mut used: HashSet<String> = named.iter().cloned().collect();
+    let mut picked = HashMap::new();
+    let mut window = 0;
+    while !open.is_empty() {
+        let candidates = |index: usize| -> Vec<String> {
+            let row = &rows[index];
+            let with_sku = slug(
+                &format!("{} {}", row.name, row.sku),
+                "product",
+                PRODUCT_NAME_MAX,
+            );
+            if window == 0 {
+                return vec![slug(&row.name, "product", PRODUCT_NAME_MAX), with_sku];
+            }
+            let numbers = (window - 1) * SLUG_WINDOW + 2..window * SLUG_WINDOW + 2;
+            numbers
+                .map(|number| slug_candidate(&with_sku, number))
+                .collect()
+        };
+        let asked: Vec<String> = open.iter().flat_map(|index| candidates(*index)).collect();
+        let taken = store::product_slugs_find(&**tx, &asked).await?;
+        open.retain(|index| {
+            let mut free = candidates(*index).into_iter();
+            let Some(slug) = free.find(|slug| !taken.contains(slug) && !used.contains(slug)) else {
+                return true;
+            };
+            used.insert(slug.clone());
+            picked.insert(*index, slug);
+            false
+        });
+        window += 1;
+    }
+    Ok(picked)
+}
