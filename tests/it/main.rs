@@ -16,6 +16,7 @@ mod events_kafka;
 mod http_hostile;
 mod http_server;
 mod http_spec;
+mod import;
 mod kill;
 mod orders;
 mod orders_service;
