@@ -6,7 +6,8 @@ use std::{fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphiql");
+    // Cargo runs build scripts in the package's folder. `env!` would name the one in which the script was compiled.
+    let folder = std::env::current_dir()?.join("graphiql");
     let mut table = Vec::new();
     for name in ["index.html", "fallback.html", "fallback.js", "favicon.svg"] {
         let path = folder.join(name);

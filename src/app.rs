@@ -57,6 +57,14 @@ impl App {
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let workers = Workers::new();
+        let accounts = accounts::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            push.clone(),
+            idempotency.clone(),
+            &config,
+            &workers,
+        )?;
         let catalog = catalog::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -79,14 +87,6 @@ impl App {
             events.clone(),
             config.shop.clone(),
         );
-        let accounts = accounts::service::Service::new(
-            db.clone(),
-            clock.clone(),
-            push.clone(),
-            idempotency.clone(),
-            &config,
-            &workers,
-        )?;
         Ok(Self {
             parts: Arc::new(Parts {
                 config,

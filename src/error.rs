@@ -9,14 +9,20 @@ use entity::orders::OrderStatus;
 use sea_orm::DbErr;
 
 macro_rules! error_codes {
-    ($($(#[$meta:meta])* $variant:ident),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident),+ $(,)?) => {
         /// What kind of mistake a user error is; clients branch on it, and new values may be added.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum ErrorCode { $($(#[$meta])* $variant,)+ }
+        pub enum ErrorCode { $($(#[doc = $doc])+ $variant,)+ }
 
         impl ErrorCode {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+),)+ }
+            }
         }
     };
 }

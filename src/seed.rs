@@ -1,7 +1,6 @@
 //! The demo shop of development: stable ids, so that examples and screenshots stay right.
 
 use crate::app::App;
-use crate::domain::accounts::service::{NewUser, Registration};
 use crate::domain::catalog::model::ProductRows;
 use crate::error::{Failure, Fault, Refusal};
 use chrono::{DateTime, Utc};
@@ -116,18 +115,10 @@ pub async fn is_empty(app: &App) -> Result<bool, Fault> {
 pub async fn run(app: &App) -> Result<(), Fault> {
     for (number, user) in USERS.iter().enumerate() {
         let id: UserId = demo_id(USER, number);
-        let registration = Registration {
-            name: user.name.to_owned(),
-            email: user.email.to_owned(),
-            phone: None,
-            password: user.password.to_owned(),
-        };
-        let new = NewUser {
-            id: Some(id),
-            registration,
-            role: user.role,
-        };
-        app.accounts().user_create(&new).await.map_err(broken)?;
+        app.accounts()
+            .demo_user_create(id, user.email, user.name, user.password, user.role)
+            .await
+            .map_err(broken)?;
     }
     let now = app.clock().now();
     let currency = app.config().shop.currency.as_str();
@@ -308,7 +299,7 @@ fn variant_row(
 pub async fn refuse_demo_passwords(app: &App) -> Result<(), Fault> {
     for user in USERS {
         let works = app.accounts().password_works(user.email, user.password);
-        if works.await.map_err(broken)? {
+        if works.await? {
             return Err(Fault::Broken(format!(
                 "the demo password of {} works: production refuses to start with it",
                 user.email

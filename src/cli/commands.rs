@@ -4,7 +4,6 @@ use super::{Error, Events, Migrate, User};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
-use crate::domain::accounts::service::{NewUser, Registration};
 use crate::error::{Failure, Fault, Refusal};
 use crate::events::log::Waiting;
 use crate::{events, import, seed};
@@ -85,18 +84,8 @@ pub(super) async fn user(app: &App, command: User) -> Result<(), Error> {
                 .map_err(Fault::doing("reading the password"))?;
             let password = password.trim_end_matches(['\r', '\n']);
             let name = name.unwrap_or_else(|| email.clone());
-            let registration = Registration {
-                name,
-                email,
-                phone: None,
-                password: password.to_owned(),
-            };
-            let new = NewUser {
-                id: None,
-                registration,
-                role,
-            };
-            let user = app.accounts().user_create(&new).await.map_err(refused)?;
+            let create = app.accounts().user_create(&email, &name, password, role);
+            let user = create.await.map_err(refused)?;
             println!("{} {} {}", user.id, user.email, user.role);
         }
         User::Promote { email, role } => {

@@ -65,7 +65,8 @@ impl Config {
         match file {
             Some(path) if !path.exists() => return Err(Error::NoFile(path.to_path_buf())),
             Some(path) => layers = layers.merge(Toml::file_exact(path)),
-            None => layers = layers.merge(Toml::file_exact(FILE)),
+            None if Path::new(FILE).exists() => layers = layers.merge(Toml::file_exact(FILE)),
+            None => {}
         }
         Self::finish(layers.merge(environment()).merge(short_names()))
     }

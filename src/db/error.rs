@@ -68,7 +68,8 @@ fn mysql_kind(number: u16, message: &str) -> Kind {
 fn sqlite_kind(code: Option<&str>, message: &str) -> Kind {
     match code.and_then(|code| code.parse::<i32>().ok()) {
         Some(2067 | 1555) => Kind::Unique(after(message, "failed: ", '\0')),
-        Some(787) => Kind::ForeignKey,
+        // A RESTRICT key is a trigger inside SQLite; the program itself has none.
+        Some(787 | 1811) => Kind::ForeignKey,
         Some(275) => Kind::Check(after(message, "failed: ", '\0')),
         Some(code) if code & 0xff == 5 => Kind::Retry,
         _ => Kind::Other,

@@ -257,11 +257,12 @@ impl Kafka {
         let outcomes = futures::future::join_all(sends).await;
         let mut worst = Outcome::Sent;
         for outcome in outcomes {
-            match (&worst, &outcome) {
-                (Outcome::Sent, _) | (Outcome::Unreachable(_), Outcome::Refused(_)) => {
-                    worst = outcome
-                }
-                _ => {}
+            let is_worse = matches!(
+                (&worst, &outcome),
+                (Outcome::Sent, _) | (Outcome::Unreachable(_), Outcome::Refused(_))
+            );
+            if is_worse {
+                worst = outcome;
             }
         }
         worst

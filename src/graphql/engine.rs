@@ -4,7 +4,7 @@
 //! passed, without validating again. Measuring needs an extension of the library, and a schema with an extension pays
 //! for it at every field of every item: so the schema that executes has none.
 
-use super::values;
+use super::{omitted, values};
 use crate::config::Limits;
 use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
@@ -12,7 +12,7 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{
-    ErrorExtensionValues, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
+    ErrorExtensionValues, Name, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
     ServerResult, SubscriptionType, ValidationMode, ValidationResult, Variables,
 };
 use futures::FutureExt as _;
@@ -98,8 +98,9 @@ impl Engine {
         &self,
         document: ExecutableDocument,
         operation_name: Option<&str>,
-        variables: Variables,
+        mut variables: Variables,
     ) -> Result<usize, Vec<ServerError>> {
+        omitted::fill(&document, &mut variables);
         let probe = Arc::new(Probe {
             operation_name: operation_name.map(str::to_owned),
             cost: Mutex::new(None),
@@ -119,7 +120,12 @@ impl Engine {
     }
 
     /// Executes a request whose document has passed [`Engine::check`]: what did not pass is not noticed here.
-    pub async fn execute_checked(&self, request: Request) -> Response {
+    pub async fn execute_checked(&self, mut request: Request) -> Response {
+        let mut variables = std::mem::take(&mut request.variables);
+        if let Ok(document) = request.parsed_query() {
+            omitted::fill(document, &mut variables);
+        }
+        request.variables = variables;
         self.roots.execute(request).await
     }
 
@@ -253,6 +259,6 @@ fn selected<'d>(
 ) -> Option<&'d OperationDefinition> {
     operations
         .iter()
-        .find(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name)
+        .find(|(found, _)| name.is_none() || found.map(Name::as_str) == name)
         .map(|(_, operation)| &operation.node)
 }

@@ -5,11 +5,13 @@
 
 pub mod authorization;
 pub mod connection;
+pub mod docs;
 pub mod document;
 pub mod engine;
 pub mod error;
 pub mod filter;
 pub mod idempotency;
+mod omitted;
 pub mod payload;
 pub mod request;
 pub mod scalars;

@@ -28,7 +28,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router, extract, middleware};
 use health::{Checks, Report};
-use http::header::{AGE, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use negotiate::Media;
@@ -74,6 +76,7 @@ pub(crate) fn router(state: State) -> Router {
                 .fallback(wrong_method),
         )
         .route("/schema.graphql", get(schema_text))
+        .route("/.well-known/jwks.json", get(jwks))
         .route("/livez", get(live))
         .route("/readyz", get(ready));
     if graphiql::is_on(&state.app) {
@@ -120,6 +123,15 @@ pub(crate) fn admin_router(state: State, metrics: PrometheusHandle) -> Router {
 async fn schema_text(extract::State(state): extract::State<State>) -> Response {
     let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
     (headers, state.sdl.to_string()).into_response()
+}
+
+/// The public key of access tokens, for whoever wants to verify them without asking.
+async fn jwks(extract::State(state): extract::State<State>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/jwk-set+json"),
+        (CACHE_CONTROL, "public, max-age=300"),
+    ];
+    (headers, state.app.accounts().jwks().to_owned()).into_response()
 }
 
 /// The process answers; nothing more is looked at, so that a broken database does not get it restarted.

@@ -1,5 +1,6 @@
 //! The outbox, the relay and the embedded log, on the database of this run.
 
+use crate::support::services::kafka_in_use;
 use crate::support::wait::{eventually, within};
 use crate::support::{Profile, TestApp, profile};
 use chrono::TimeDelta;
@@ -570,4 +571,43 @@ async fn tail_filters_and_follows() {
     assert_eq!(event["subject"], json!(two));
     assert_eq!(event["data"]["version"], 2);
     assert_eq!(event["datacontenttype"], "application/json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: tells how many events a second the relay publishes, to Kafka on the services profile"]
+async fn how_fast_events_are_published() {
+    const EVENTS: usize = 20_000;
+    let _kafka = kafka_in_use().await;
+    let test = TestApp::new().await;
+    let app = &test.app;
+    // The topics are there, and the lease is held.
+    commit(app, vec![event(app, app.clock().id(), 1)]).await;
+    app.events().run_until_idle().await.unwrap();
+    for _ in 0..EVENTS / 500 {
+        let events = (0..500).map(|_| event(app, app.clock().id(), 1));
+        commit(app, events.collect()).await;
+    }
+    let start = std::time::Instant::now();
+    app.events().run_until_idle().await.unwrap();
+    let rate = EVENTS as f64 / start.elapsed().as_secs_f64();
+    assert_eq!(app.events().measure().await.unwrap().pending, 0);
+    println!("{rate:.0} events/s of one record (embedded) or two (Kafka)");
+
+    app.push().start(app.workers());
+    app.events().start(app.workers());
+    let mut waits = Vec::new();
+    for _ in 0..200 {
+        let start = std::time::Instant::now();
+        commit(app, vec![event(app, app.clock().id(), 1)]).await;
+        let committed = start.elapsed();
+        while app.events().measure().await.unwrap().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+        waits.push(start.elapsed() - committed);
+    }
+    waits.sort_unstable();
+    println!(
+        "from commit to mark: median {:?}, p99 {:?}",
+        waits[100], waits[198]
+    );
 }

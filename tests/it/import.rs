@@ -4,7 +4,8 @@ use crate::support::csv_file::counts;
 use crate::support::{TestApp, retail};
 use entity::catalog::{Availability, ProductStatus, category, product, product_category, variant};
 use entity::inventory::{MovementReason, WarehouseStatus, stock, stock_movement, warehouse};
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::sea_query::Expr;
+use sea_orm::{EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use tradepost::error::Fault;
 
@@ -415,12 +416,12 @@ async fn without_an_active_warehouse_stock_must_say_where_it_goes() {
     test.app
         .db()
         .write("test.close", async |tx| {
-            let row = warehouse::ActiveModel {
-                id: sea_orm::ActiveValue::Unchanged(main),
-                status: sea_orm::Set(WarehouseStatus::Inactive),
-                ..Default::default()
-            };
-            warehouse::Entity::update_without_returning(row)
+            warehouse::Entity::update_many()
+                .col_expr(
+                    warehouse::Column::Status,
+                    Expr::value(WarehouseStatus::Inactive.as_str()),
+                )
+                .filter(warehouse::COLUMN.id.eq(main))
                 .exec(&*tx)
                 .await?;
             Ok::<_, Fault>(())
@@ -665,14 +666,14 @@ async fn an_archived_variant_is_not_brought_back_by_a_file() {
     let test = TestApp::new().await;
     test.import("sku,name,price,product\nA,Tea,1,tea\nB,Tea,2,tea\n")
         .await;
-    let mut row = state(&test).await.sku("B").1.clone();
-    row.archived_at = Some(test.app.clock().now());
-    let row = &row;
+    let id = state(&test).await.sku("B").1.id;
+    let now = test.app.clock().now();
     test.app
         .db()
         .write("test.archive", async |tx| {
-            let row = row.clone().into_active_model().reset_all();
-            variant::Entity::update_without_returning(row)
+            variant::Entity::update_many()
+                .col_expr(variant::Column::ArchivedAt, Expr::value(now))
+                .filter(variant::COLUMN.id.eq(id))
                 .exec(&*tx)
                 .await?;
             Ok::<_, Fault>(())

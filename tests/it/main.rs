@@ -9,7 +9,15 @@
 
 mod support;
 
+mod accounts;
+mod accounts_tokens;
+mod architecture;
+mod authorization;
+mod catalog;
+mod catalog_lists;
+mod commands;
 mod database;
+mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
@@ -21,4 +29,6 @@ mod kill;
 mod orders;
 mod orders_service;
 mod push;
+mod real_day;
+mod requirements;
 mod schema;

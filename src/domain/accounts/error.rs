@@ -121,9 +121,11 @@ impl TokenRefusal {
     #[must_use]
     pub const fn message(self) -> &'static str {
         match self {
-            Self::Expired => "The access token has expired; get a new one with sessionRefresh.",
-            Self::Invalid => "The access token is not one of ours; log in with sessionCreate.",
-            Self::SessionRevoked => "The session has ended; log in with sessionCreate.",
+            Self::Expired => "The access token has expired: get a new one with sessionRefresh.",
+            Self::Invalid => {
+                "The access token is not valid: send `Authorization: Bearer <accessToken>`, or nothing."
+            }
+            Self::SessionRevoked => "The session of this access token has ended: log in again.",
         }
     }
 }

@@ -13,7 +13,7 @@ use entity::ids::{RefreshTokenId, SessionId, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
-    QuerySelect, Select,
+    QuerySelect, Select, SelectExt as _,
 };
 
 /// Which users a list has; what is `None` does not matter.
@@ -75,6 +75,11 @@ pub async fn user_insert(c: &impl ConnectionTrait, row: user::Model) -> Result<(
         .await
         .map_err(taken)?;
     Ok(())
+}
+
+/// Whether there is no user.
+pub async fn users_none(c: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    Ok(!user::Entity::find().exists(c).await?)
 }
 
 /// Which of an e-mail and a phone somebody has already: a look before the password is hashed; the unique indexes
@@ -384,9 +389,4 @@ pub async fn refresh_token_use(
         .exec(c)
         .await?;
     Ok(done.rows_affected == 1)
-}
-
-/// Whether there is any user.
-pub async fn users_exist(c: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    Ok(user::Entity::find().limit(1).one(c).await?.is_some())
 }

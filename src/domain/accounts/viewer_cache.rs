@@ -209,3 +209,89 @@ fn shared(fault: &Arc<Fault>) -> Fault {
         fault => Fault::Broken(crate::error::chain(fault)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::sync::Notify;
+
+    fn state(user_id: UserId, role: Role) -> SessionState {
+        SessionState {
+            user_id,
+            role,
+            status: UserStatus::Active,
+            expires_at: DateTime::<Utc>::MAX_UTC,
+            revoked_at: None,
+        }
+    }
+
+    fn cache(clock: &Clock) -> (ViewerCache, SessionId, UserId) {
+        (
+            ViewerCache::new(clock.clone(), 30, 100),
+            clock.id(),
+            clock.id(),
+        )
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_load_once_and_after_a_change_once_more() {
+        let clock = Clock::system();
+        let (cache, session, user) = cache(&clock);
+        let loads = AtomicUsize::new(0);
+        let load = || async {
+            loads.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok(Some(state(user, Role::Customer)))
+        };
+        for expected in [1, 2] {
+            let all = futures::future::join_all((0..50).map(|_| cache.get(session, load))).await;
+            assert!(all.into_iter().all(|found| found.unwrap().is_some()));
+            assert_eq!(loads.load(Ordering::SeqCst), expected);
+            cache.forget(user);
+        }
+        cache.get(session, load).await.unwrap();
+        clock.advance(TimeDelta::seconds(31));
+        cache.get(session, load).await.unwrap();
+        cache.clear();
+        cache.get(session, load).await.unwrap();
+        assert_eq!(loads.load(Ordering::SeqCst), 5);
+    }
+
+    #[tokio::test]
+    async fn a_load_that_a_change_overtook_is_used_by_nobody() {
+        let clock = Clock::system();
+        let (cache, session, user) = cache(&clock);
+        let (begun, go) = (Notify::new(), Notify::new());
+        let roles = std::sync::Mutex::new(vec![Role::Staff, Role::Admin]);
+        let load = || async {
+            let role = roles.lock().unwrap().pop().unwrap();
+            if role == Role::Admin {
+                begun.notify_one();
+                go.notified().await;
+            }
+            Ok(Some(state(user, role)))
+        };
+        let change = async {
+            begun.notified().await;
+            cache.forget(user);
+            go.notify_one();
+        };
+        let (found, ()) = tokio::join!(cache.get(session, load), change);
+        assert_eq!(found.unwrap().unwrap().role, Role::Staff);
+        let kept = cache.get(session, load).await.unwrap();
+        assert_eq!(kept.unwrap().role, Role::Staff, "the second load is kept");
+    }
+
+    #[tokio::test]
+    async fn a_failed_load_is_told_to_all_who_waited_and_not_kept() {
+        let clock = Clock::system();
+        let (cache, session, _) = cache(&clock);
+        let failing = || async { Err(Fault::Timeout("test")) };
+        let all = futures::future::join_all((0..3).map(|_| cache.get(session, failing))).await;
+        for found in all {
+            assert!(matches!(found, Err(Fault::Timeout("test"))));
+        }
+        assert!(cache.get(session, || async { Ok(None) }).await.is_ok());
+    }
+}

@@ -1,6 +1,7 @@
 //! A test's own app on its own database.
 
 pub(crate) mod csv_file;
+pub(crate) mod graph;
 pub(crate) mod http;
 pub(crate) mod process;
 pub(crate) mod retail;

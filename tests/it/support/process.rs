@@ -15,6 +15,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A server process on a database of its own, which outlives it.
 pub(crate) struct Process {
     child: Child,
+    arguments: &'static [&'static str],
     settings: Vec<(String, String)>,
     pub(crate) address: SocketAddr,
     log: PathBuf,
@@ -31,6 +32,11 @@ fn free_address() -> SocketAddr {
 impl Process {
     /// Starts the binary on a test's database and waits until it is ready. The test's app runs no workers.
     pub(crate) async fn start(test: &TestApp) -> Self {
+        Self::start_with(test, &["serve"]).await
+    }
+
+    /// The same with other arguments.
+    pub(crate) async fn start_with(test: &TestApp, arguments: &'static [&'static str]) -> Self {
         let config = test.app.config();
         let address = free_address();
         let mut settings: Vec<(String, String)> = [
@@ -61,9 +67,10 @@ impl Process {
             ));
         }
         let log = test.dir.path().join("server.log");
-        let child = spawn(&settings, &log);
+        let child = spawn(arguments, &settings, &log);
         let mut process = Self {
             child,
+            arguments,
             settings,
             address,
             log,
@@ -80,7 +87,7 @@ impl Process {
 
     /// Starts it anew on the same database and address.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(&self.settings, &self.log);
+        self.child = spawn(self.arguments, &self.settings, &self.log);
         self.wait_until_ready().await;
     }
 
@@ -117,6 +124,15 @@ impl Process {
         }
     }
 
+    /// A command on the same database and with the same settings.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tradepost"));
+        command
+            .args(arguments)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -141,14 +157,14 @@ impl Drop for Process {
     }
 }
 
-fn spawn(settings: &[(String, String)], log: &std::path::Path) -> Child {
+fn spawn(arguments: &[&str], settings: &[(String, String)], log: &std::path::Path) -> Child {
     let log = std::fs::File::options()
         .create(true)
         .append(true)
         .open(log)
         .unwrap();
     Command::new(env!("CARGO_BIN_EXE_tradepost"))
-        .arg("serve")
+        .args(arguments)
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())

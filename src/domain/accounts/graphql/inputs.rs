@@ -3,6 +3,8 @@
 use crate::domain::accounts::model::{self, Flaw};
 use crate::domain::accounts::store::{UsersFilter, UsersSort};
 use crate::error::ErrorCode;
+use crate::graphql::connection::OrderDirection;
+use crate::graphql::filter::one_of;
 use async_graphql::{Enum, InputObject, MaybeUndefined};
 use entity::accounts as values;
 use validator::{Validate, ValidationError};
@@ -27,15 +29,6 @@ pub enum UserStatus {
     Active,
     /// Was switched off by staff; all sessions have ended.
     Disabled,
-}
-
-/// Whether a list begins with the least or with the greatest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum OrderDirection {
-    /// Least first: A before B, old before new.
-    Asc,
-    /// Greatest first: B before A, new before old.
-    Desc,
 }
 
 /// What a list of users is sorted by.
@@ -114,23 +107,14 @@ pub struct UserFilter {
     pub email: Option<EmailFilter>,
 }
 
-/// The values that hold for both operators; `None` when neither is given.
-fn either<T: Clone + PartialEq>(eq: Option<T>, is_in: Option<Vec<T>>) -> Option<Vec<T>> {
-    match (eq, is_in) {
-        (None, is_in) => is_in,
-        (Some(eq), None) => Some(vec![eq]),
-        (Some(eq), Some(is_in)) => Some(is_in.into_iter().filter(|value| *value == eq).collect()),
-    }
-}
-
 impl From<UserFilter> for UsersFilter {
     fn from(filter: UserFilter) -> Self {
         let fold = |text: String| text.trim().to_lowercase();
-        let roles = filter.role.and_then(|role| either(role.eq, role.is_in));
-        let statuses = filter.status.and_then(|by| either(by.eq, by.is_in));
+        let roles = filter.role.and_then(|role| one_of(role.eq, role.is_in));
+        let statuses = filter.status.and_then(|by| one_of(by.eq, by.is_in));
         let emails = filter.email.and_then(|by| {
             let is_in = by.is_in.map(|all| all.into_iter().map(fold).collect());
-            either(by.eq.map(fold), is_in)
+            one_of(by.eq.map(fold), is_in)
         });
         Self {
             roles: roles.map(|all| all.into_iter().map(values::Role::from).collect()),

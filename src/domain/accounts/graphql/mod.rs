@@ -18,10 +18,11 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::accounts as values;
 use entity::ids::UserId;
+use uuid::Uuid;
 
 pub use inputs::{
-    EmailFilter, OrderDirection, ProfileUpdateInput, Role, RoleFilter, SessionCreateInput,
-    UserFilter, UserOrder, UserOrderField, UserRegisterInput, UserStatus, UserStatusFilter,
+    EmailFilter, ProfileUpdateInput, Role, RoleFilter, SessionCreateInput, UserFilter, UserOrder,
+    UserOrderField, UserRegisterInput, UserStatus, UserStatusFilter,
 };
 
 /// A person who buys or runs the shop.
@@ -281,17 +282,12 @@ impl AccountsQuery {
             page,
         };
         let request = args.request(ctx)?;
-        if let Some(Err(problems)) = filter.as_ref().map(validate::check) {
-            let all: Vec<_> = problems
-                .iter()
-                .map(|problem| format!("filter.{}: {}", problem.path.join("."), problem.message))
-                .collect();
-            return Err(ApiError::BadUserInput(all.join(" ")));
+        if let Some(filter) = &filter {
+            validate::check_query(filter)?;
         }
         let filter = filter.map(Into::into).unwrap_or_default();
         let (sort, descending) = order_by.map_or((UsersSort::CreatedAt, true), |order| {
-            let descending = order.direction == OrderDirection::Desc;
-            (order.field.into(), descending)
+            (order.field.into(), order.direction.is_descending())
         });
         let accounts = ctx.data_unchecked::<App>().accounts();
         let page = accounts
@@ -325,26 +321,31 @@ impl AccountsMutation {
         idempotency_key: Option<String>,
     ) -> Result<Option<UserRegisterPayload>, ApiError> {
         let mut problems = validate::check(&input).err().unwrap_or_default();
-        let key = idempotency::text(ctx, idempotency_key)
-            .map_err(|problem| problems.push(problem))
-            .ok()
-            .flatten();
-        if !problems.is_empty() {
-            return refused(problems);
-        }
         let registration = Registration {
             name: input.name,
             email: input.email,
             phone: input.phone,
             password: input.password,
         };
-        let accounts = ctx.data_unchecked::<App>().accounts();
-        let outcome = accounts.user_register(&registration, key.as_deref()).await;
-        let outcome = outcome.map(|(tokens, replayed)| {
-            if replayed {
-                idempotency::replayed(ctx);
+        let operation = registration.operation();
+        let request =
+            idempotency::key(ctx, Uuid::nil(), &operation, idempotency_key, &registration);
+        let request = match request {
+            Ok(request) => request,
+            Err(Failure::Refused(found)) => {
+                problems.extend::<Vec<Problem>>(found);
+                None
             }
-            let (access, access_until, refresh, refresh_until, session, user) = token_parts(tokens);
+            Err(Failure::Fault(fault)) => return Err(fault.into()),
+        };
+        if !problems.is_empty() {
+            return refused(problems);
+        }
+        let accounts = ctx.data_unchecked::<App>().accounts();
+        let outcome = accounts.user_register(&registration, request).await;
+        let outcome = outcome.map(|tokens| {
+            let tokens = token_parts(idempotency::told(ctx, tokens));
+            let (access, access_until, refresh, refresh_until, session, user) = tokens;
             (user, session, access, access_until, refresh, refresh_until)
         });
         answer(outcome, &["input"])

@@ -19,7 +19,7 @@ use crate::workers::Workers;
 use chrono::TimeDelta;
 use entity::ids::UserId;
 
-pub use users::{NewUser, ProfileChange, Registration};
+pub use users::{ProfileChange, Registration};
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;
@@ -106,10 +106,31 @@ impl Service {
     /// Whether somebody could log in with these; for the check that no demo password works in production.
     ///
     /// # Errors
-    /// [`Error::Overloaded`].
-    pub async fn password_works(&self, identifier: &str, password: &str) -> Result<bool> {
-        let found = self.credentials(identifier, password).await?;
-        Ok(found.is_some())
+    /// The database fails, or too many passwords wait.
+    pub async fn password_works(
+        &self,
+        identifier: &str,
+        password: &str,
+    ) -> std::result::Result<bool, Fault> {
+        match self.credentials(identifier, password).await {
+            Ok(found) => Ok(found.is_some()),
+            Err(Failure::Fault(fault)) => Err(fault),
+            Err(Failure::Refused(errors)) => Err(Fault::Broken(format!(
+                "a password could not be checked: {errors:?}"
+            ))),
+        }
+    }
+
+    /// Whether there is no user yet.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn is_empty(&self) -> std::result::Result<bool, Fault> {
+        self.db
+            .read("accounts.is_empty", async |c| {
+                Ok(store::users_none(&*c).await?)
+            })
+            .await
     }
 
     /// The active user with this identifier and password. Who is unknown, disabled or mistaken waits as long.

@@ -14,8 +14,9 @@ use entity::ids::UserId;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// What a newcomer says, as it came.
-#[derive(Clone)]
+/// What a newcomer says, as it came. Idempotency compares it without the password: a hash that is quick to compute
+/// would be quick to guess; a repeated request checks the password itself.
+#[derive(Clone, Serialize)]
 pub struct Registration {
     /// Name.
     pub name: String,
@@ -24,23 +25,12 @@ pub struct Registration {
     /// Phone.
     pub phone: Option<String>,
     /// Password.
+    #[serde(skip)]
     pub password: String,
 }
 
-/// A user made by an operator.
-#[derive(Clone)]
-pub struct NewUser {
-    /// The id; `None` makes one. Demo users have ids that stay the same.
-    pub id: Option<UserId>,
-    /// Who it is.
-    pub registration: Registration,
-    /// What it may do.
-    pub role: Role,
-}
-
-/// A registration whose rules hold; without its password it is what idempotency compares: a hash of the password that
-/// is quick to compute would be quick to guess.
-#[derive(Clone, Debug, Serialize)]
+/// A registration whose rules hold.
+#[derive(Clone, Debug)]
 struct Checked {
     name: String,
     email: String,
@@ -59,6 +49,12 @@ pub struct ProfileChange {
 }
 
 impl Registration {
+    /// What an idempotency key is good for: registering this e-mail. Guests have nothing else that tells them apart.
+    #[must_use]
+    pub fn operation(&self) -> String {
+        format!("userRegister\n{}", self.email.trim().to_lowercase())
+    }
+
     /// Holds it against the rules of the model; all that is wrong is told at once.
     fn check(&self) -> std::result::Result<Checked, Vec<Error>> {
         let mut errors = Vec::new();
@@ -89,10 +85,8 @@ fn field<T>(
 }
 
 impl Service {
-    /// Registers a customer and logs them in. Tells also whether an earlier request with the same key registered them.
-    ///
-    /// The key is good for this e-mail only: guests have nothing else that tells them apart. Whoever repeats a request
-    /// must know the password as for any log-in, and gets a session of their own.
+    /// Registers a customer and logs them in. Tells also whether an earlier request with the same key registered them:
+    /// whoever repeats a request must know the password, as for any log-in, and gets a session of their own.
     ///
     /// # Errors
     /// Rules of the input, [`Error::EmailTaken`], [`Error::PhoneTaken`], [`Error::Overloaded`], and those of
@@ -100,15 +94,9 @@ impl Service {
     pub async fn user_register(
         &self,
         registration: &Registration,
-        key: Option<&str>,
+        request: Option<Request>,
     ) -> Result<(SessionTokens, bool)> {
         let checked = registration.check()?;
-        let request = key
-            .map(|key| {
-                let key = format!("{}\n{key}", checked.email);
-                Request::new(Uuid::nil(), "userRegister", &key, &checked)
-            })
-            .transpose()?;
         let (user_id, opening) = (self.clock.id::<UserId>(), self.opening());
         let (opening, checked, password) = (&opening, &checked, registration.password.as_str());
         let (made, replayed) = self
@@ -196,31 +184,44 @@ impl Service {
         })
     }
 
-    /// Whether nobody has registered yet.
+    /// Makes a user with any role; for operators.
     ///
     /// # Errors
-    /// The database fails.
-    pub async fn is_empty(&self) -> std::result::Result<bool, Fault> {
-        self.db
-            .read("accounts.is_empty", async |c| {
-                Ok(!store::users_exist(&*c).await?)
-            })
-            .await
+    /// As [`Service::user_register`].
+    pub async fn user_create(
+        &self,
+        email: &str,
+        name: &str,
+        password: &str,
+        role: Role,
+    ) -> Result<User> {
+        let id = self.clock.id();
+        self.demo_user_create(id, email, name, password, role).await
     }
 
-    /// Makes a user with any role; for operators and for demo data.
+    /// Makes a user with an id that is known before: demo users have the same ids everywhere.
     ///
     /// # Errors
-    /// As [`Service::user_register`], without idempotency.
-    pub async fn user_create(&self, new: &NewUser) -> Result<User> {
-        let checked = new.registration.check()?;
+    /// As [`Service::user_register`].
+    pub async fn demo_user_create(
+        &self,
+        id: UserId,
+        email: &str,
+        name: &str,
+        password: &str,
+        role: Role,
+    ) -> Result<User> {
+        let registration = Registration {
+            name: name.to_owned(),
+            email: email.to_owned(),
+            phone: None,
+            password: password.to_owned(),
+        };
+        let checked = registration.check()?;
         self.not_taken(&checked).await?;
-        let id = new.id.unwrap_or_else(|| self.clock.id());
         let row = user::Model {
-            role: new.role,
-            ..self
-                .user_row(id, &checked, &new.registration.password)
-                .await?
+            role,
+            ..self.user_row(id, &checked, password).await?
         };
         let row = &row;
         self.db
