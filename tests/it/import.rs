@@ -5,7 +5,7 @@ use crate::support::{TestApp, retail};
 use entity::catalog::{Availability, ProductStatus, category, product, product_category, variant};
 use entity::inventory::{MovementReason, WarehouseStatus, stock, stock_movement, warehouse};
 use sea_orm::sea_query::Expr;
-use sea_orm::{EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use tradepost::error::Fault;
 
