@@ -1,21 +1,26 @@
 //! The inputs of the catalogue's mutations. `read` gives what the service takes, or everything that is wrong at once.
 
+use super::rules::{
+    address_form, changed_category_name, changed_category_slug, changed_description,
+    changed_product_name, changed_product_slug, changed_reference, changed_variant_name, sku_form,
+    slug_form,
+};
 use super::types::{CategoryStatus, ProductStatus};
 use crate::domain::catalog::error::{Error, Kind};
 use crate::domain::catalog::model::{
     ALT_MAX, CATEGORIES_MAX, CategoryChanges, DESCRIPTION_MAX, IMAGES_MAX, NAME_MAX, NewCategory,
     NewImage, NewProduct, NewVariant, OPTIONS_MAX, PRODUCT_NAME_MAX, ProductChanges, REFERENCE_MAX,
-    URL_MAX, VARIANTS_MAX, VariantChanges, is_slug, price_minor,
+    URL_MAX, VARIANTS_MAX, VariantChanges, price_minor,
 };
 use crate::error::{ErrorCode, Problem};
 use crate::graphql::scalars::{Decimal, mutation_id};
-use crate::graphql::validate::{self, changed, not_blank};
+use crate::graphql::validate::{self, not_blank};
 use async_graphql::{ID, InputObject, MaybeUndefined};
 use entity::catalog::VariantOption;
 use entity::ids::CategoryId;
 use serde::Serialize;
 use uuid::Uuid;
-use validator::{Validate, ValidateUrl, ValidationError};
+use validator::Validate;
 
 /// An image of a product.
 #[derive(Clone, Debug, InputObject, Serialize, Validate)]
@@ -178,83 +183,6 @@ pub struct CategoryUpdateInput {
     pub status: Option<CategoryStatus>,
     /// Refuse the change when the category has another version.
     pub expected_version: Option<i32>,
-}
-
-fn wrong_form(text: &'static str) -> ValidationError {
-    ValidationError::new("form").with_message(text.into())
-}
-
-fn address_form(url: &str) -> Result<(), ValidationError> {
-    let known = url.starts_with("https://") || url.starts_with("http://");
-    if known && url.validate_url() {
-        Ok(())
-    } else {
-        Err(ValidationError::new("url"))
-    }
-}
-
-fn sku_form(sku: &str) -> Result<(), ValidationError> {
-    not_blank(sku)?;
-    if sku.chars().any(char::is_control) {
-        return Err(wrong_form("A SKU has no control characters."));
-    }
-    // What is compared must fit as well; lower case can be longer.
-    changed(
-        &MaybeUndefined::Value(sku.trim().to_lowercase()),
-        1,
-        REFERENCE_MAX,
-    )?;
-    changed(
-        &MaybeUndefined::Value(sku.trim().to_owned()),
-        1,
-        REFERENCE_MAX,
-    )
-}
-
-fn slug_form(slug: &str) -> Result<(), ValidationError> {
-    if is_slug(slug) {
-        Ok(())
-    } else {
-        Err(wrong_form(
-            "A slug has lower case letters, digits and single hyphens between them.",
-        ))
-    }
-}
-
-fn changed_slug(value: &MaybeUndefined<String>, max: u64) -> Result<(), ValidationError> {
-    changed(value, 1, max)?;
-    value.value().map_or(Ok(()), |text| slug_form(text))
-}
-
-fn changed_product_name(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    changed(value, 1, PRODUCT_NAME_MAX)
-}
-
-fn changed_product_slug(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    changed_slug(value, PRODUCT_NAME_MAX)
-}
-
-fn changed_category_name(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    changed(value, 1, NAME_MAX)
-}
-
-fn changed_category_slug(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    changed_slug(value, NAME_MAX)
-}
-
-fn changed_variant_name(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    changed(value, 0, NAME_MAX)
-}
-
-fn changed_description(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    changed(value, 0, DESCRIPTION_MAX)
-}
-
-fn changed_reference(value: &MaybeUndefined<String>) -> Result<(), ValidationError> {
-    match value {
-        MaybeUndefined::Value(text) => not_blank(text).and(changed(value, 1, REFERENCE_MAX)),
-        _ => Ok(()),
-    }
 }
 
 /// Collects what is wrong while an input is read; values that are wrong have stand-ins until [`Reading::done`].

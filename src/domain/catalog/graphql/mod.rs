@@ -4,6 +4,7 @@ mod filters;
 mod inputs;
 mod mutation;
 mod query;
+mod rules;
 mod types;
 
 pub use filters::*;
