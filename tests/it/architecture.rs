@@ -97,9 +97,6 @@ const STATEMENTS: &[&str] = &[
 const KNOWN: &[(&str, &str, &str)] = &[
     ("src/domain/accounts/graphql/inputs.rs", "kinds", "move store::{UsersFilter, UsersSort} to model.rs"),
     ("src/domain/accounts/graphql/mod.rs", "kinds", "move store::{UsersFilter, UsersSort} to model.rs"),
-    ("src/domain/catalog/graphql/inputs.rs", "length", "4 lines too long"),
-    ("src/domain/catalog/model.rs", "length", "2 lines too long"),
-    ("src/domain/catalog/service/products.rs", "length", "split it once more"),
     ("src/domain/inventory/service.rs", "tables", "move the keyset of warehouses_page into store.rs"),
     ("src/domain/orders/graphql/inputs.rs", "kinds", "move store::Filter to model.rs, as the catalogue has it"),
     ("src/domain/orders/loaders.rs", "sea_orm", "move `below` into store.rs"),
