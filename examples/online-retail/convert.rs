@@ -50,20 +50,14 @@ pub(crate) enum Error {
 /// One line that sold something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sale {
-    /// Number of the invoice.
-    pub(crate) invoice: String,
     /// Code of the product as it is written in this line.
     pub(crate) code: String,
     /// Description; may be empty.
     pub(crate) description: String,
     /// Units, 1 or more.
     pub(crate) quantity: i64,
-    /// Date and time, London local, `2010-12-01 08:26:00`.
-    pub(crate) date: String,
     /// Price of a unit in pounds, as it is written.
     pub(crate) price: String,
-    /// Customer.
-    pub(crate) customer: String,
 }
 
 /// What a conversion found.
@@ -114,7 +108,6 @@ pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), 
         code: place("StockCode")?,
         description: place("Description")?,
         quantity: place("Quantity")?,
-        date: place("InvoiceDate")?,
         price: place("UnitPrice")?,
         customer: place("CustomerID")?,
     };
@@ -133,7 +126,6 @@ struct Places {
     code: usize,
     description: usize,
     quantity: usize,
-    date: usize,
     price: usize,
     customer: usize,
 }
@@ -156,13 +148,10 @@ impl Places {
             && pounds > Decimal::ZERO
             && !customer.is_empty();
         Ok(sold.then(|| Sale {
-            invoice,
             code: text(self.code),
             description: text(self.description),
             quantity: units,
-            date: text(self.date),
             price,
-            customer,
         }))
     }
 }

@@ -47,6 +47,7 @@ pub(super) async fn worker(config: Config) -> Result<(), Error> {
 async fn prepare(config: Config) -> Result<App, Error> {
     let app = App::new(config, Clock::system()).await?;
     app.db().claim()?;
+    app.push().start(app.workers());
     migrate::run(app.db(), app.config(), Direction::Up).await?;
     if app.config().production() {
         seed::refuse_demo_passwords(&app).await?;

@@ -25,7 +25,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub use sum::sum_i64;
 
@@ -158,11 +158,12 @@ impl Db {
         async move {
             let mut attempt = 1;
             loop {
-                let deadline = Instant::now() + self.inner.statement_timeout;
-                let tx = timeout_at(deadline, self.begin())
+                // Waiting for a connection has a limit of its own, so that the work has all of its time.
+                let tx = timeout(self.inner.statement_timeout, self.begin())
                     .await
                     .map_err(|_| Fault::Timeout(name))?;
                 let tx = Tx(Arc::new(tx.map_err(Fault::Db)?));
+                let deadline = Instant::now() + self.inner.statement_timeout;
                 let work = f(tx.clone());
                 let result = timeout_at(deadline, work).await;
                 let result = result.unwrap_or_else(|_| Err(Fault::Timeout(name).into()));

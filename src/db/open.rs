@@ -102,6 +102,8 @@ async fn open_sqlite(
     writer
         .max_connections(1)
         .min_connections(1)
+        // Writes queue for the one connection: the queue may be as long as a write may take.
+        .acquire_timeout(Duration::from_millis(config.database.statement_timeout_ms))
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

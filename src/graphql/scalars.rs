@@ -14,6 +14,8 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decimal(pub rust_decimal::Decimal);
 
+/// An exact decimal number as a string, with all the decimals of its currency: `"150.00"`. A JSON number is refused,
+/// because programs read those as floats.
 #[Scalar(
     name = "Decimal",
     specified_by_url = "https://en.wikipedia.org/wiki/Decimal_floating_point"
@@ -52,6 +54,8 @@ impl serde::Serialize for Decimal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub DateTime<Utc>);
 
+/// A moment in UTC as RFC 3339 with microseconds: `"2026-01-15T10:30:00.000000Z"`. Other offsets are read and turned
+/// into UTC.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339"
@@ -83,6 +87,7 @@ impl From<DateTime<Utc>> for Time {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrencyCode(pub String);
 
+/// Code of a currency or crypto asset, 3 to 10 capital letters: `GBP`, `BTC`.
 #[Scalar(
     name = "CurrencyCode",
     specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html"

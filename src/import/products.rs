@@ -54,7 +54,7 @@ impl std::fmt::Display for Report {
         } = self;
         write!(
             f,
-            "{rows} rows in {seconds:.1} s: {created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected"
+            "{rows} rows in {seconds:.2} s: {created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected"
         )?;
         if *rejected > 0 {
             write!(f, " (see {})", self.rejects.display())?;

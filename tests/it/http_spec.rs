@@ -30,7 +30,7 @@ struct Item {
 
 #[async_graphql::ComplexObject]
 impl Item {
-    async fn needed(&self) -> async_graphql::Result<i32> {
+    fn needed(&self) -> async_graphql::Result<i32> {
         Err(coded("on purpose"))
     }
 }
@@ -110,7 +110,7 @@ impl Query {
     async fn panics(&self) -> i32 {
         i32::from_str("on purpose").unwrap()
     }
-    async fn careless(&self) -> async_graphql::Result<i32> {
+    fn careless(&self) -> async_graphql::Result<i32> {
         Err("SELECT secret FROM table".into())
     }
     async fn client(&self, ctx: &Context<'_>) -> String {

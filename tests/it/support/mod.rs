@@ -1,8 +1,10 @@
 //! A test's own app on its own database.
 
+pub(crate) mod csv_file;
 pub(crate) mod graph;
 pub(crate) mod http;
 pub(crate) mod process;
+pub(crate) mod retail;
 pub(crate) mod services;
 mod shop;
 pub(crate) mod wait;

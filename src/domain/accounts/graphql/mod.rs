@@ -27,62 +27,75 @@ pub use inputs::{
 
 /// A person who buys or runs the shop.
 #[derive(Clone, Debug)]
-pub struct User(pub model::User);
+pub struct User {
+    row: model::User,
+    /// The user is the one who asks, though the request came without a token: it is being logged in.
+    is_logging_in: bool,
+}
+
+impl From<model::User> for User {
+    fn from(row: model::User) -> Self {
+        Self {
+            row,
+            is_logging_in: false,
+        }
+    }
+}
 
 /// A person who buys or runs the shop.
 #[Object]
 impl User {
     /// Id.
     async fn id(&self) -> ID {
-        id(self.0.id)
+        id(self.row.id)
     }
 
     /// Name as the user writes it.
     async fn name(&self) -> &str {
-        &self.0.name
+        &self.row.name
     }
 
     /// E-mail address, in lower case. Only the user and staff see it.
     async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
-        self.shown(ctx).then_some(self.0.email.as_str())
+        self.shown(ctx).then_some(self.row.email.as_str())
     }
 
     /// Phone number in the form of E.164: `"+442071838750"`. Only the user and staff see it.
     async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
-        let phone = self.0.phone.as_deref();
+        let phone = self.row.phone.as_deref();
         phone.filter(|_| self.shown(ctx))
     }
 
     /// What the user may do.
     async fn role(&self) -> Role {
-        self.0.role.into()
+        self.row.role.into()
     }
 
     /// Whether the user may log in.
     async fn status(&self) -> UserStatus {
-        self.0.status.into()
+        self.row.status.into()
     }
 
     /// Raised by each change; give it as `expectedVersion` to change only what you have seen.
     async fn version(&self) -> i32 {
-        self.0.version
+        self.row.version
     }
 
     /// When the user registered.
     async fn created_at(&self) -> Time {
-        self.0.created_at.into()
+        self.row.created_at.into()
     }
 
     /// When the user changed last.
     async fn updated_at(&self) -> Time {
-        self.0.updated_at.into()
+        self.row.updated_at.into()
     }
 }
 
 impl User {
     /// Whether the viewer may see how to reach the user.
     fn shown(&self, ctx: &Context<'_>) -> bool {
-        may_see(viewer(ctx), self.0.id)
+        self.is_logging_in || may_see(viewer(ctx), self.row.id)
     }
 }
 
@@ -210,7 +223,10 @@ fn token_parts(tokens: SessionTokens) -> TokenParts {
         tokens.refresh_token,
         tokens.refresh_token_expires_at.into(),
         tokens.session.into(),
-        User(tokens.user),
+        User {
+            row: tokens.user,
+            is_logging_in: true,
+        },
     )
 }
 
@@ -293,13 +309,13 @@ impl AccountsQuery {
         let page = accounts
             .users_page(&filter, sort, descending, &request)
             .await?;
-        Ok(Some(Connection::new(&request, page.map(User))))
+        Ok(Some(Connection::new(&request, page.map(User::from))))
     }
 }
 
 async fn user_by_id(ctx: &Context<'_>, id: UserId) -> Result<Option<User>, ApiError> {
     let loader = ctx.data_unchecked::<DataLoader<super::loaders::UserLoader>>();
-    Ok(loader.load_one(id).await?.map(User))
+    Ok(loader.load_one(id).await?.map(User::from))
 }
 
 /// Changes of users and sessions.
@@ -424,7 +440,7 @@ impl AccountsMutation {
         };
         let accounts = ctx.data_unchecked::<App>().accounts();
         let outcome = accounts.profile_update(user.user_id, &change).await;
-        answer(outcome.map(User), &["input"])
+        answer(outcome.map(User::from), &["input"])
     }
 
     /// Gives a user a role. It holds for the user's next request, without a new token. The last active admin stays one.
@@ -442,7 +458,7 @@ impl AccountsMutation {
         };
         let accounts = ctx.data_unchecked::<App>().accounts();
         let outcome = accounts.user_set_role(id, role.into()).await;
-        answer(outcome.map(User), &[])
+        answer(outcome.map(User::from), &[])
     }
 
     /// Enables or disables a user. Disabling ends all sessions of the user at once. Only admins may do this to an
@@ -466,7 +482,7 @@ impl AccountsMutation {
             Err(Failure::Refused(errors)) if errors == [Error::AdminOnly] => {
                 Err(ApiError::Forbidden)
             }
-            outcome => answer(outcome.map(User), &[]),
+            outcome => answer(outcome.map(User::from), &[]),
         }
     }
 }

@@ -199,7 +199,7 @@ async fn user_by_id(ctx: &Context<'_>, user_id: Option<UserId>) -> Result<Option
         return Ok(None);
     };
     let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-    Ok(loader.load_one(user_id).await?.map(User))
+    Ok(loader.load_one(user_id).await?.map(User::from))
 }
 
 /// A line of an order: a copy of what was sold, which later changes of the catalogue do not touch.
