@@ -25,6 +25,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub use sum::sum_i64;
@@ -52,6 +53,10 @@ struct Inner {
     statement_timeout: Duration,
     write_attempts: u32,
     statements: Arc<AtomicU64>,
+    /// Turns at the pools: waiting here is fair and limited by `statement_timeout`, while the pool's own, shorter limit
+    /// is left to tell that the database does not answer. On MySQL both are one.
+    write_turns: Arc<Semaphore>,
+    read_turns: Arc<Semaphore>,
     /// Held as long as the program uses the SQLite file; another server process is refused.
     lock: Option<File>,
 }
@@ -122,6 +127,7 @@ impl Db {
         Fut: Future<Output = Result<T, E>> + Send + 'a,
     {
         async move {
+            let _turn = self.turn(&self.inner.read_turns, name).await?;
             match tokio::time::timeout(
                 self.inner.statement_timeout,
                 f(Reader(self.inner.reader.clone())),
@@ -158,7 +164,7 @@ impl Db {
         async move {
             let mut attempt = 1;
             loop {
-                // Waiting for a connection has a limit of its own, so that the work has all of its time.
+                let turn = self.turn(&self.inner.write_turns, name).await?;
                 let tx = timeout(self.inner.statement_timeout, self.begin())
                     .await
                     .map_err(|_| Fault::Timeout(name))?;
@@ -171,6 +177,8 @@ impl Db {
                     Ok(value) => return Ok(value),
                     Err(error) => error,
                 };
+                // Others go first while this one backs off.
+                drop(turn);
                 let retry = error
                     .db_err()
                     .is_some_and(|error| error::kind(error) == error::Kind::Retry);
@@ -181,6 +189,18 @@ impl Db {
                 tokio::time::sleep(backoff(attempt)).await;
                 attempt += 1;
             }
+        }
+    }
+
+    /// Waits for a turn at a pool.
+    async fn turn<'a>(
+        &self,
+        turns: &'a Semaphore,
+        name: &'static str,
+    ) -> Result<SemaphorePermit<'a>, Fault> {
+        match timeout(self.inner.statement_timeout, turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Fault::Timeout(name)),
         }
     }
 

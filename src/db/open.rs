@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long SQLite waits for another process (a command beside the server) to end its write.
 const SQLITE_BUSY: Duration = Duration::from_secs(5);
@@ -19,6 +20,16 @@ const MYSQL_LOCK_WAIT_S: u32 = 3;
 
 pub(super) async fn open(config: &Config) -> Result<Db, Fault> {
     let statements = Arc::new(AtomicU64::new(0));
+    let turns = |connections: u32| {
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)))
+    };
+    let (write_turns, read_turns) = if config.database.is_mysql() {
+        let shared = turns(config.database.connections);
+        (Arc::clone(&shared), shared)
+    } else {
+        (turns(1), turns(config.database.read_connections))
+    };
     let (mut writer, mut reader, engine, lock) = if config.database.is_mysql() {
         let pool = open_mysql(config).await?;
         (pool.clone(), pool, Engine::MySql, None)
@@ -35,6 +46,8 @@ pub(super) async fn open(config: &Config) -> Result<Db, Fault> {
             statement_timeout: Duration::from_millis(config.database.statement_timeout_ms),
             write_attempts: config.database.write_attempts,
             statements,
+            write_turns,
+            read_turns,
             lock,
         }),
     })
@@ -102,8 +115,6 @@ async fn open_sqlite(
     writer
         .max_connections(1)
         .min_connections(1)
-        // Writes queue for the one connection: the queue may be as long as a write may take.
-        .acquire_timeout(Duration::from_millis(config.database.statement_timeout_ms))
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

@@ -28,12 +28,12 @@ const INTERNAL: &[&str] = &[
     "MariaDB",
     "backtrace",
     "DbErr",
-    "Connection",
+    "ConnectionAcquire",
     "unwrap",
 ];
 
 #[track_caller]
-fn harmless((status, headers, body): &Answer, about: &str) {
+pub(crate) fn harmless((status, headers, body): &Answer, about: &str) {
     assert!(status.as_u16() < 500, "{about}: {status} {body}");
     assert!(headers.contains_key("x-request-id"), "{about}");
     let text = body.to_string();

@@ -21,6 +21,7 @@ mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
+mod http_every_field;
 mod http_hostile;
 mod http_server;
 mod http_spec;

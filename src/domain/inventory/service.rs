@@ -125,15 +125,15 @@ impl Service {
         &self,
         request: &PageRequest,
     ) -> std::result::Result<Page<warehouse::Model>, crate::db::page::Error> {
-        let keyset = crate::db::page::Keyset {
-            name: "PRIORITY",
-            column: warehouse::Column::Priority,
-            id: warehouse::Column::Id,
-            descending: false,
-        };
         self.db
             .read("inventory.warehouses_page", async |c| {
-                crate::db::page::fetch(&*c, store::warehouses(), &keyset, request).await
+                crate::db::page::fetch(
+                    &*c,
+                    store::warehouses(),
+                    &store::WAREHOUSES_BY_PRIORITY,
+                    request,
+                )
+                .await
             })
             .await
     }

@@ -1,6 +1,7 @@
 //! Every query of the inventory.
 
 use super::model::{Allocation, Available};
+use crate::db::page::Keyset;
 use chrono::{DateTime, Utc};
 use entity::ids::{OrderId, VariantId, WarehouseId};
 use entity::inventory::{
@@ -94,6 +95,14 @@ pub async fn warehouses_all(c: &impl ConnectionTrait) -> Result<Vec<warehouse::M
         .all(c)
         .await
 }
+
+/// Warehouses that are emptied first in front.
+pub const WAREHOUSES_BY_PRIORITY: Keyset<warehouse::Entity> = Keyset {
+    name: "PRIORITY",
+    column: warehouse::Column::Priority,
+    id: warehouse::Column::Id,
+    descending: false,
+};
 
 /// All warehouses, as the start of a list.
 #[must_use]

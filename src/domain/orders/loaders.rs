@@ -1,8 +1,7 @@
 //! Batches of one request: lines and history of orders, and the lists of orders that stand below a product or a user.
 
-use super::model::Scope;
-use super::service::Sorting;
-use super::store::{self, Filter};
+use super::model::{Filter, Parent, Sorting};
+use super::store;
 use crate::app::App;
 use crate::db::Db;
 use crate::db::page;
@@ -10,7 +9,7 @@ use crate::error::Fault;
 use crate::page::{BadCursor, Page, PageRequest};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
-use entity::ids::{OrderId, ProductId, UserId};
+use entity::ids::OrderId;
 use entity::orders::{order, order_history, order_line};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,15 +28,6 @@ pub struct LinesOfOrder(pub OrderId);
 /// History of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HistoryOfOrder(pub OrderId);
-
-/// Whose list of orders is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Parent {
-    /// Orders of a user.
-    User(UserId),
-    /// Orders with a line of a product.
-    Product(ProductId),
-}
 
 /// A page of the orders below a parent. Equal pages of several parents are one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,29 +134,19 @@ impl Loader<OrdersBelow> for OrdersLoader {
         }
         let mut found = HashMap::with_capacity(keys.len());
         for ((filter, sorting, request), keys) in lists {
-            let selects = keys.iter().map(|key| below(key.parent, &filter)).collect();
+            let selects = keys
+                .iter()
+                .map(|key| store::orders_below(key.parent, &filter))
+                .collect();
             let pages = self
                 .db
                 .read("orders.load_below", async |c| {
-                    page::fetch_many(&*c, selects, &sorting.keyset(), &request).await
+                    page::fetch_many(&*c, selects, &store::keyset(sorting), &request).await
                 })
                 .await?;
             found.extend(keys.into_iter().cloned().zip(pages));
         }
         Ok(found)
-    }
-}
-
-fn below(parent: Parent, filter: &Filter) -> sea_orm::Select<order::Entity> {
-    match parent {
-        Parent::User(user_id) => store::orders(Scope::Own(user_id), filter),
-        Parent::Product(product_id) => store::orders(
-            Scope::All,
-            &Filter {
-                product_id: Some(product_id),
-                ..filter.clone()
-            },
-        ),
     }
 }
 

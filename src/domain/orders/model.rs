@@ -1,6 +1,7 @@
 //! Rules of orders that need no database.
 
-use entity::ids::UserId;
+use chrono::{DateTime, Utc};
+use entity::ids::{ProductId, UserId};
 use entity::orders::OrderStatus;
 
 /// The states that can follow a state.
@@ -33,6 +34,65 @@ pub enum Scope {
     Own(UserId),
     /// All of them: staff.
     All,
+}
+
+/// Whose list of orders is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Parent {
+    /// Orders of a user.
+    User(UserId),
+    /// Orders with a line of a product.
+    Product(ProductId),
+}
+
+/// What a list of orders is narrowed to; all that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// One of these states; an empty list matches nothing.
+    pub statuses: Option<Vec<OrderStatus>>,
+    /// Orders of this user.
+    pub user_id: Option<UserId>,
+    /// Orders with a line of this product.
+    pub product_id: Option<ProductId>,
+    /// With this number.
+    pub number: Option<String>,
+    /// With this client reference.
+    pub client_reference: Option<String>,
+    /// Made at or after.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Made at or before.
+    pub created_to: Option<DateTime<Utc>>,
+    /// Total at least.
+    pub total_from_minor: Option<i64>,
+    /// Total at most.
+    pub total_to_minor: Option<i64>,
+}
+
+/// What a list of orders is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// When they were made.
+    CreatedAt,
+    /// What is to be paid.
+    Total,
+}
+
+/// A list's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sorting {
+    /// The value.
+    pub sort: Sort,
+    /// Greatest first.
+    pub descending: bool,
+}
+
+impl Default for Sorting {
+    fn default() -> Self {
+        Self {
+            sort: Sort::CreatedAt,
+            descending: true,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Every query of orders.
 
-use super::model::Scope;
+use super::model::{Filter, Parent, Scope, Sort, Sorting};
 use super::plan::Plan;
+use crate::db::page::Keyset;
 use chrono::{DateTime, Utc};
-use entity::ids::{OrderId, ProductId, UserId};
+use entity::ids::{OrderId, UserId};
 use entity::orders::{OrderStatus, number_block, order, order_history, order_line};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -13,29 +14,6 @@ use sea_orm::{
 
 /// Rows of one multi-row insert: stays well below both engines' limits of bound values.
 const INSERT_ROWS: usize = 1_000;
-
-/// What a list of orders is narrowed to; all that is given must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Filter {
-    /// One of these states; an empty list matches nothing.
-    pub statuses: Option<Vec<OrderStatus>>,
-    /// Orders of this user.
-    pub user_id: Option<UserId>,
-    /// Orders with a line of this product.
-    pub product_id: Option<ProductId>,
-    /// With this number.
-    pub number: Option<String>,
-    /// With this client reference.
-    pub client_reference: Option<String>,
-    /// Made at or after.
-    pub created_from: Option<DateTime<Utc>>,
-    /// Made at or before.
-    pub created_to: Option<DateTime<Utc>>,
-    /// Total at least.
-    pub total_from_minor: Option<i64>,
-    /// Total at most.
-    pub total_to_minor: Option<i64>,
-}
 
 fn scoped(scope: Scope) -> Select<order::Entity> {
     match scope {
@@ -82,6 +60,36 @@ pub fn orders(scope: Scope, filter: &Filter) -> Select<order::Entity> {
         select = select.filter(order::COLUMN.total_minor.lte(to));
     }
     select
+}
+
+/// The columns of a list's order.
+#[must_use]
+pub const fn keyset(sorting: Sorting) -> Keyset<order::Entity> {
+    let (name, column) = match sorting.sort {
+        Sort::CreatedAt => ("CREATED_AT", order::Column::CreatedAt),
+        Sort::Total => ("TOTAL", order::Column::TotalMinor),
+    };
+    Keyset {
+        name,
+        column,
+        id: order::Column::Id,
+        descending: sorting.descending,
+    }
+}
+
+/// Orders below a product or a user, under a filter, as the start of a list.
+#[must_use]
+pub fn orders_below(parent: Parent, filter: &Filter) -> Select<order::Entity> {
+    match parent {
+        Parent::User(user_id) => orders(Scope::Own(user_id), filter),
+        Parent::Product(product_id) => {
+            let filter = Filter {
+                product_id: Some(product_id),
+                ..filter.clone()
+            };
+            orders(Scope::All, &filter)
+        }
+    }
 }
 
 /// An order of the scope.

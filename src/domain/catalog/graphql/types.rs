@@ -288,7 +288,7 @@ impl Product {
         order_by: Option<orders::graphql::OrderOrder>,
     ) -> Result<Option<Connection<orders::graphql::Order>>, ApiError> {
         authorization::require(ctx, Role::Staff)?;
-        let parent = orders::loaders::Parent::Product(self.product_id);
+        let parent = orders::model::Parent::Product(self.product_id);
         let args = PageArgs {
             first,
             after,

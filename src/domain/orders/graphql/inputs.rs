@@ -1,7 +1,7 @@
 //! The inputs of orders.
 
-use super::super::service::{NewLine, NewOrder, Sort, Sorting};
-use super::super::store::Filter;
+use super::super::model::{Filter, Sort, Sorting};
+use super::super::service::{NewLine, NewOrder};
 use super::types::OrderStatus;
 use crate::config::Limits;
 use crate::domain::catalog::model::VariantReference;

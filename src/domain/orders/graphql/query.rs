@@ -1,8 +1,8 @@
 //! Reads of orders.
 
-use super::super::loaders::{BatchError, OrdersBelow, OrdersLoader, Parent};
-use super::super::model::Scope;
-use super::super::service::{OrderReference, Sorting};
+use super::super::loaders::{BatchError, OrdersBelow, OrdersLoader};
+use super::super::model::{Parent, Scope, Sorting};
+use super::super::service::OrderReference;
 use super::{Order, OrderBy, OrderFilter, OrderOrder};
 use crate::app::App;
 use crate::graphql::authorization::{Authorized, viewer};
