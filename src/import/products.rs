@@ -6,7 +6,7 @@ use super::rejects::Rejects;
 use crate::app::App;
 use crate::db::Tx;
 use crate::db::error::{Kind, kind};
-use crate::domain::catalog::service::import::{Change, Refusal};
+use crate::domain::catalog::service::import::{Change, Earlier, Refusal};
 use crate::domain::inventory::service::import::MAIN;
 use crate::error::Fault;
 use entity::ids::{VariantId, WarehouseId};
@@ -135,8 +135,8 @@ struct Import<'a> {
     app: &'a App,
     dry_run: bool,
     warehouses: Warehouses,
-    /// Variants that a dry run would have added, by the slug of their product.
-    added: HashMap<String, u64>,
+    /// What a dry run would have written.
+    earlier: Earlier,
     /// What movements of stock refer to.
     reference: String,
 }
@@ -157,7 +157,7 @@ impl<'a> Import<'a> {
             app,
             dry_run,
             warehouses: Warehouses::read(app).await?,
-            added: HashMap::new(),
+            earlier: Earlier::default(),
             reference: format!("import {name}")
                 .chars()
                 .take(REFERENCE_MAX)
@@ -173,14 +173,13 @@ impl<'a> Import<'a> {
         }
         let results = self.write(batch).await?;
         for (index, result) in results.into_iter().enumerate() {
+            if let Ok(change) = result
+                && self.dry_run
+            {
+                self.earlier.planned(&batch.rows[index], change);
+            }
             match result {
-                Ok(Change::Created) => {
-                    report.created += 1;
-                    if let Some(slug) = batch.rows[index].product.as_ref().filter(|_| self.dry_run)
-                    {
-                        *self.added.entry(slug.clone()).or_default() += 1;
-                    }
-                }
+                Ok(Change::Created) => report.created += 1,
                 Ok(Change::Updated) => report.updated += 1,
                 Ok(Change::Unchanged) => report.unchanged += 1,
                 Err(refusal) => batch
@@ -244,7 +243,9 @@ impl<'a> Import<'a> {
         batch: &Batch,
     ) -> Result<(Vec<Result<Change, Refusal>>, bool), Fault> {
         let (catalog, inventory) = (self.app.catalog(), self.app.inventory());
-        let plan = catalog.import_plan_in(tx, &batch.rows, &self.added).await?;
+        let plan = catalog
+            .import_plan_in(tx, &batch.rows, &self.earlier)
+            .await?;
         let begins = self.stock_plan_in(tx, batch, &plan.rows).await?;
         let mut results: Vec<Result<Change, Refusal>> = plan
             .rows

@@ -24,8 +24,6 @@ const VALUES: [&str; 5] = [
 pub(super) struct Seen {
     skus: HashMap<Digest, u32>,
     products: HashMap<Digest, Product>,
-    /// External references: whose they are, and the row that says so.
-    references: HashMap<Digest, (Digest, u32)>,
 }
 
 /// A product with a name of its own in the column `product`.
@@ -77,24 +75,8 @@ impl Seen {
             .product
             .as_ref()
             .map(|slug| digest(&["product", slug]));
-        let reference = row
-            .catalog
-            .external_reference
-            .as_ref()
-            .map(|text| digest(&[text]));
-        let owner = product.unwrap_or(sku);
-        if let Some((known, earlier)) = reference.and_then(|text| self.references.get(&text))
-            && *known != owner
-        {
-            return Err(format!(
-                "external_reference is that of another product in row {earlier}"
-            ));
-        }
         if let Some(slug) = product {
             self.products.entry(slug).or_default().row(number, row)?;
-        }
-        if let Some(reference) = reference {
-            self.references.entry(reference).or_insert((owner, number));
         }
         self.skus.insert(sku, number);
         Ok(())

@@ -1,12 +1,15 @@
 //! `import products` through the function that the command calls.
 
 use crate::support::csv_file::counts;
+use crate::support::wait::eventually;
 use crate::support::{TestApp, retail};
 use entity::catalog::{Availability, ProductStatus, category, product, product_category, variant};
 use entity::inventory::{MovementReason, WarehouseStatus, stock, stock_movement, warehouse};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter};
 use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use tradepost::error::Fault;
 
 /// Everything that an import can write.
@@ -553,20 +556,23 @@ async fn an_external_reference_is_one_product_s() {
         .import("sku,name,price,external_reference\nB,Cup,1,r-1\nC,Pot,1,r-2\nD,Jug,1,r-2\nA,Tea,1,r-1\n")
         .await;
     assert_eq!(counts(&report), [1, 0, 1, 2]);
-    let reasons: Vec<(u64, String)> = test
-        .refused()
-        .into_iter()
-        .map(|row| (row.row, row.reason))
+    let taken = "another product has this external reference";
+    let refused = test.refused();
+    let found: Vec<(u64, &str)> = refused
+        .iter()
+        .map(|row| (row.row, row.reason.as_str()))
         .collect();
-    // Row 5 is A's own; row 2 took the reference for B in this file first.
-    assert_eq!(reasons[0].0, 2);
-    assert_eq!(
-        reasons[1],
-        (
-            4,
-            "external_reference is that of another product in row 3".to_owned()
-        )
-    );
+    assert_eq!(found, [(2, taken), (4, taken)]);
+    let mut content = "sku,name,price,external_reference\nE,Tin,1,r-3\n".to_owned();
+    for number in 0..600 {
+        content.push_str(&format!("F{number},Box,1,\n"));
+    }
+    content.push_str("G,Tray,1,r-3\n");
+    let file = test.file("products.csv", content);
+    let dry = test.import_file(&file, true).await.unwrap();
+    assert_eq!(counts(&dry), [601, 0, 0, 1], "two batches");
+    let real = test.import_file(&file, false).await.unwrap();
+    assert_eq!(counts(&real), [601, 0, 0, 1]);
 }
 
 #[tokio::test]
@@ -619,45 +625,102 @@ async fn a_batch_costs_the_same_statements_whatever_is_in_it() {
     assert!(costs[0].iter().all(|cost| *cost < 40), "{costs:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_that_was_interrupted_ends_the_same_when_it_runs_again() {
+/// A file of six batches with shared names, shared products, categories and stock.
+fn six_batches() -> String {
     let mut content = "sku,name,price,stock,categories,product\n".to_owned();
     for number in 0..3_000 {
-        let product = if number % 3 == 0 {
+        let shared = number % 3 == 0;
+        let product = if shared {
             format!("p-{}", number % 40)
         } else {
             String::new()
         };
-        let name = if product.is_empty() {
-            format!("Thing {}", number % 100)
-        } else {
+        let name = if shared {
             product.clone()
+        } else {
+            format!("Thing {}", number % 100)
         };
+        let (pence, units) = (number % 100, number % 9);
         content.push_str(&format!(
-            "A{number},{name},1.{:02},{},all,{product}\n",
-            number % 100,
-            number % 9
+            "A{number},{name},1.{pence:02},{units},all,{product}\n"
         ));
     }
+    content
+}
+
+/// Imports a file with the binary.
+fn import_process(test: &TestApp, file: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_tradepost"))
+        .args(["import", "products"])
+        .arg(file)
+        .arg("--rejects")
+        .arg(test.rejects())
+        .current_dir(test.dir.path())
+        .env_remove("REDIS_URL")
+        .env_remove("KAFKA_BROKERS")
+        .env("DATABASE_URL", test.database_url())
+        .env("TRADEPOST_SERVER__ENV", "development")
+        .env("TRADEPOST_SERVER__DATA_DIR", test.dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_was_killed_ends_the_same_when_it_runs_again() {
     let whole = TestApp::new().await;
-    let report = whole.import(&content).await;
+    assert_eq!(counts(&whole.import(six_batches()).await), [3_000, 0, 0, 0]);
     let expected = state(&whole).await.without_ids();
-    for (round, limit_ms) in [40, 150, 400].into_iter().enumerate() {
-        let test = TestApp::new().await;
-        let file = test.file("products.csv", &content);
-        // What is dropped here ends as a process does that is killed: its open transaction never commits.
-        let cut = std::time::Duration::from_millis(limit_ms);
-        let cut = tokio::time::timeout(cut, test.import_file(&file, false)).await;
-        let before = state(&test).await.variants.len();
-        let again = test.import_file(&file, false).await.unwrap();
-        assert_eq!(again.rejected, report.rejected, "round {round}");
-        assert_eq!(
-            again.unchanged,
-            before as u64,
-            "round {round}, finished: {}",
-            cut.is_ok()
+    let test = TestApp::new().await;
+    let file = test.file("products.csv", six_batches());
+    let mut killed = 0;
+    for batches in [1, 3] {
+        let mut child = import_process(&test, &file);
+        eventually("some batches are written", async || {
+            (state(&test).await.variants.len() >= batches * 500).then_some(())
+        })
+        .await;
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let written = state(&test).await.variants.len();
+        assert!(
+            written.is_multiple_of(500),
+            "{written}: a batch is all or nothing"
         );
-        assert_eq!(state(&test).await.without_ids(), expected, "round {round}");
+    }
+    assert!(killed > 0, "every import ended before it was killed");
+    let before = state(&test).await.variants.len();
+    let child = import_process(&test, &file);
+    let wait = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap());
+    let output = wait.await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let new = 3_000 - before;
+    let words = format!("{new} created, 0 updated, {before} unchanged, 0 rejected");
+    assert!(output.status.success() && said.contains(&words), "{said}");
+    assert_eq!(state(&test).await.without_ids(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_was_given_up_ends_the_same_when_it_runs_again() {
+    let whole = TestApp::new().await;
+    whole.import(six_batches()).await;
+    let expected = state(&whole).await.without_ids();
+    for limit_ms in [40, 150, 400] {
+        let test = TestApp::new().await;
+        let file = test.file("products.csv", six_batches());
+        let limit = std::time::Duration::from_millis(limit_ms);
+        let done = tokio::time::timeout(limit, test.import_file(&file, false)).await;
+        let again = test.import_file(&file, false).await.unwrap();
+        assert_eq!((again.rejected, again.updated), (0, 0));
+        // A commit that was on its way when the import was dropped may still have happened, whole.
+        assert!(
+            again.unchanged.is_multiple_of(500),
+            "{again:?} after {done:?}"
+        );
+        assert_eq!(state(&test).await.without_ids(), expected);
     }
 }
 

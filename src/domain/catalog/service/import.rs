@@ -74,6 +74,37 @@ pub enum Refusal {
     TooManyVariants,
 }
 
+/// What earlier batches of a dry run would have written: nothing of it is in the database.
+#[derive(Clone, Debug, Default)]
+pub struct Earlier {
+    /// Variants that were added, by the slug of their product.
+    added: HashMap<String, u64>,
+    /// Whose external references are now; see [`Row::owner`].
+    references: HashMap<String, String>,
+}
+
+impl Earlier {
+    /// Remembers a row that was planned.
+    pub fn planned(&mut self, row: &Row, change: Change) {
+        if let Some(slug) = row.product.as_ref().filter(|_| change == Change::Created) {
+            *self.added.entry(slug.clone()).or_default() += 1;
+        }
+        if let Some(reference) = &row.external_reference {
+            self.references.insert(reference.clone(), row.owner());
+        }
+    }
+}
+
+impl Row {
+    /// Tells its product from those of other rows of the same file.
+    fn owner(&self) -> String {
+        match &self.product {
+            Some(slug) => format!("product {slug}"),
+            None => format!("sku {}", sku_fold(&self.sku)),
+        }
+    }
+}
+
 /// What becomes of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -103,8 +134,7 @@ struct Known {
 
 impl Service {
     /// Decides what a batch of rows, each with another SKU, does; writes nothing. The products it touches stay locked
-    /// until the transaction ends. `added` are variants of products, by their slug, that an earlier batch of a dry run
-    /// would have made.
+    /// until the transaction ends. `earlier` is empty but in a dry run.
     ///
     /// # Errors
     /// The database fails; what is wrong with a single row stands in its place.
@@ -113,12 +143,12 @@ impl Service {
         &self,
         tx: &Tx,
         rows: &[Row],
-        added: &HashMap<String, u64>,
+        earlier: &Earlier,
     ) -> Result<Plan, Fault> {
         let mut plan = Plan::default();
         let mut known = self.import_known(tx, rows, &mut plan.categories).await?;
         for (index, row) in rows.iter().enumerate() {
-            let done = self.import_row(index, row, &mut known, added);
+            let done = self.import_row(index, row, &mut known, earlier);
             plan.rows.push(done);
         }
         for draft in known.drafts {
@@ -225,7 +255,7 @@ impl Service {
         index: usize,
         row: &Row,
         known: &mut Known,
-        added: &HashMap<String, u64>,
+        earlier: &Earlier,
     ) -> Result<(VariantId, Change), Refusal> {
         let sku = sku_fold(&row.sku);
         let of_sku = known.by_sku.get(&sku).copied();
@@ -239,18 +269,25 @@ impl Service {
         }
         let id = target.map(|place| known.drafts[place].product.id);
         if let Some(reference) = &row.external_reference
-            && known
+            && (known
                 .references
                 .get(reference)
                 .is_some_and(|holder| Some(*holder) != id)
+                || earlier
+                    .references
+                    .get(reference)
+                    .is_some_and(|owner| *owner != row.owner()))
         {
             return Err(Refusal::ReferenceTaken);
         }
         let place = match target {
             Some(place) if of_sku.is_none() => {
-                let earlier = row.product.as_ref().and_then(|slug| added.get(slug));
+                let added = row
+                    .product
+                    .as_ref()
+                    .and_then(|slug| earlier.added.get(slug));
                 let live = known.drafts[place].live() as u64;
-                if live + earlier.copied().unwrap_or(0) >= VARIANTS_MAX {
+                if live + added.copied().unwrap_or(0) >= VARIANTS_MAX {
                     return Err(Refusal::TooManyVariants);
                 }
                 self.import_variant(&mut known.drafts[place], row);
