@@ -250,7 +250,8 @@ async fn unpaid_orders_expire_once_and_give_their_stock_back() {
         tasks::expire_unpaid(test.app.orders()),
         tasks::expire_unpaid(test.app.orders())
     );
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!(test.stock(sold).await, (5, 0));
     let types: Vec<_> = outbox(&test)
         .await
