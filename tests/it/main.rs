@@ -33,3 +33,4 @@ mod push;
 mod real_day;
 mod requirements;
 mod schema;
+mod statements;

@@ -17,8 +17,9 @@ use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
 use std::collections::HashSet;
 
-/// How often a write that lost a race for a unique value looks anew before it is refused.
-const RACES: u32 = 3;
+/// How often a write that lost a race for a unique value looks anew before it is refused. Of n products of one name made
+/// at once the last may lose n - 1 times, for each picks the next free slug.
+const RACES: u32 = 20;
 /// Candidates for a slug that are looked up at once.
 const SLUG_WINDOW: usize = 32;
 
