@@ -8,6 +8,7 @@ use crate::support::http::Client;
 use crate::support::wait;
 use crate::support::{Profile, TestApp, profile, retail, services};
 use entity::catalog::variant;
+use entity::events::outbox_event;
 use entity::inventory::stock;
 use entity::orders::{order, order_line};
 use futures::future::join_all;
@@ -306,6 +307,11 @@ async fn events_agree(test: &TestApp, orders: &HashMap<String, Value>, book: &Bo
             )
         })
         .collect();
+    let rows = test.app.db().read("test.outbox", async |c| {
+        Ok::<_, Fault>(outbox_event::Entity::find().all(&*c).await?)
+    });
+    let rows = rows.await.unwrap();
+    assert_eq!(rows.len(), totals.len(), "also none for another topic");
     if profile() == Profile::Embedded {
         test.app.events().run_until_idle().await.unwrap();
         let tail = Tail {
