@@ -2,10 +2,13 @@
 
 use crate::support::http::Client;
 use crate::support::process::log_in;
+use crate::support::services;
+use crate::support::wait::eventually;
 use crate::support::{TestApp, http::Running};
 use entity::accounts::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::sync::RwLockReadGuard;
 use tradepost::events::log::{self, Tail};
 
 const CREATE: &str = "mutation($input: OrderCreateInput!, $key: String) {
@@ -22,10 +25,13 @@ struct Shop {
     server: Running,
     customer: Client,
     staff: Client,
+    /// Nobody stops Kafka while this test reads its events.
+    _kafka: RwLockReadGuard<'static, ()>,
 }
 
 impl Shop {
     async fn open() -> Self {
+        let kafka = services::kafka_in_use().await;
         let test = TestApp::new().await;
         let server = test.serve().await;
         let customer = member(&test, &server, "customer@example.org", Role::Customer).await;
@@ -35,24 +41,29 @@ impl Shop {
             server,
             customer,
             staff,
+            _kafka: kafka,
         }
     }
 
-    /// Published events, oldest first, as the production code prints them.
-    async fn events(&self) -> Vec<Value> {
-        self.test.app.events().run_until_idle().await.unwrap();
+    /// Published events, oldest first, as the production code prints them, when there are as many as expected.
+    async fn events(&self, expected: usize) -> Vec<Value> {
         let tail = Tail {
             from_beginning: true,
             json: true,
             ..Tail::default()
         };
-        let mut out = Vec::new();
-        log::tail(&self.test.app, &tail, &mut out).await.unwrap();
-        String::from_utf8(out)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        eventually("the events are published", async || {
+            self.test.app.events().run_until_idle().await.unwrap();
+            let mut out = Vec::new();
+            log::tail(&self.test.app, &tail, &mut out).await.unwrap();
+            let lines = String::from_utf8(out).unwrap();
+            let events: Vec<Value> = lines
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            (events.len() >= expected).then_some(events)
+        })
+        .await
     }
 }
 
@@ -119,7 +130,7 @@ async fn one_key_fifty_requests_one_order() {
         .collect();
     assert_eq!(ids.len(), 1, "{ids:?}");
     assert_eq!(shop.test.stock(sold).await, (500, 2));
-    assert_eq!(shop.events().await.len(), 1);
+    assert_eq!(shop.events(1).await.len(), 1);
     let other = create(&shop.customer, vec![line("TEA", 3)], Some("key-1")).await;
     assert_eq!(other["userErrors"][0]["code"], "IDEMPOTENCY_KEY_REUSED");
     assert_eq!(other["userErrors"][0]["path"], json!(["idempotencyKey"]));
@@ -172,7 +183,7 @@ async fn a_customer_buys_and_cancels_and_the_events_follow() {
         (&json!("CANCELLED"), &json!("CANCELLED"), &json!([]))
     );
     let types: Vec<_> = shop
-        .events()
+        .events(2)
         .await
         .iter()
         .map(|event| event["type"].to_string())
