@@ -1,7 +1,7 @@
 //! What is sent: the records of an outbox row, in the forms of `docs/events.md`.
 //!
 //! Everything here is a pure function of the row and the settings, so a repeat sends the same records again. A new
-//! kind of aggregate is a line in [`STREAMS`].
+//! kind of aggregate is a line in `STREAMS`.
 
 use crate::clock::to_text;
 use crate::config::Config;

@@ -3,7 +3,7 @@
 use super::error::{ApiError, UserError};
 use crate::error::{Failure, Refusal};
 
-/// A mutation's answer, made by [`payload!`](crate::graphql::payload!).
+/// A mutation's answer, made by the macro `payload!`.
 pub trait Payload: Sized {
     /// What a success carries.
     type Value;

@@ -6,7 +6,7 @@
 //! and FAILED are final. Each commit that changes an order raises `version` by one, writes one row of history and
 //! exactly one event, so that the versions of an order's events have no gaps.
 //!
-//! **Creation is batch first**: [`plan`](plan) turns an order into rows without writing, `apply` writes many plans in
+//! **Creation is batch first**: [`plan`] turns an order into rows without writing, `apply` writes many plans in
 //! one transaction; a single order is a batch of one. Order rows, reservation and `order.created` are one transaction,
 //! and the conditional stock updates are its last statements. When another order took the units meanwhile, the
 //! transaction is rolled back and the order planned anew.
