@@ -1,6 +1,6 @@
 //! HTTP: the server, GraphQL over it, GraphiQL, health and metrics.
 //!
-//! A new address is a line of [`router`] (for everybody) or of [`admin_router`] (for operators, on
+//! A new address is a line of `router` (for everybody) or of `admin_router` (for operators, on
 //! `http.admin_address`). Everything that holds for all of them is in `observe`.
 
 mod answer;
