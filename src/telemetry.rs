@@ -3,6 +3,7 @@
 use crate::config::{Log, LogFormat};
 use crate::error::Fault;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -20,7 +21,10 @@ const DURATION_BUCKETS: &[f64] = &[
 pub fn init(log: &Log) -> Result<(), Fault> {
     let filter = EnvFilter::try_new(&log.filter).map_err(Fault::doing("reading log.filter"))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for people: files and collectors get plain text.
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match log.format {
         LogFormat::Text => registry.with(layer).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),
