@@ -397,3 +397,31 @@ async fn who_asks_is_looked_up_once() {
         "and one more when it is old"
     );
 }
+
+#[tokio::test]
+async fn a_key_file_takes_the_place_of_the_generated_key() {
+    let accounts = Accounts::open().await;
+    accounts.member("ada@example.org", Role::Customer).await;
+    let session = accounts.session("ada@example.org", PASSWORD).await;
+    let first = &accounts.test.app;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key.pem");
+    let with_key = async |pem: &str| {
+        std::fs::write(&file, pem).unwrap();
+        let mut config = first.config().clone();
+        config.auth.key_file = file.to_str().unwrap().to_owned();
+        App::new(config, first.clock().clone()).await
+    };
+    let second = with_key(&keys::load(first.config()).unwrap())
+        .await
+        .unwrap();
+    let token = session["accessToken"].as_str().unwrap();
+    assert!(second.accounts().authenticate(token).await.is_ok());
+    let elsewhere = Accounts::open().await;
+    let other = with_key(&keys::load(elsewhere.test.app.config()).unwrap())
+        .await
+        .unwrap();
+    assert!(other.accounts().authenticate(token).await.is_err());
+    let error = with_key("no key").await.unwrap_err();
+    assert!(error.to_string().contains("access tokens"), "{error}");
+}
