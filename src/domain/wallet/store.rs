@@ -128,7 +128,9 @@ pub async fn account_insert(
     Ok(())
 }
 
-/// Adds to a balance row if it stays at its least amount or above; `false` when it would not.
+/// Adds to a balance row if it stays at its least amount or above, and within 64 bits; `false` when it would not.
+///
+/// The bound is computed here: a sum that does not fit is an error of MySQL and a float of SQLite.
 pub async fn balance_add(
     c: &impl ConnectionTrait,
     account_id: LedgerAccountId,
@@ -138,17 +140,21 @@ pub async fn balance_add(
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let amount = Expr::col(ledger_balance::Column::AmountMinor);
-    let mut update = ledger_balance::Entity::update_many()
+    let is_within = if amount_minor < 0 {
+        let least = least_minor.unwrap_or(i64::MIN);
+        amount.clone().gte(least.saturating_sub(amount_minor))
+    } else {
+        amount.clone().lte(i64::MAX - amount_minor)
+    };
+    let update = ledger_balance::Entity::update_many()
         .col_expr(
             ledger_balance::Column::AmountMinor,
-            amount.clone().add(amount_minor),
+            amount.add(amount_minor),
         )
         .col_expr(ledger_balance::Column::UpdatedAt, Expr::value(now))
         .filter(ledger_balance::COLUMN.account_id.eq(account_id))
-        .filter(ledger_balance::COLUMN.shard.eq(shard));
-    if let Some(least) = least_minor {
-        update = update.filter(amount.add(amount_minor).gte(least));
-    }
+        .filter(ledger_balance::COLUMN.shard.eq(shard))
+        .filter(is_within);
     Ok(update.exec(c).await?.rows_affected == 1)
 }
 
