@@ -29,6 +29,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("products", false),
     ("product", false),
     ("categories", false),
+    ("assets", false),
     ("order-create", false),
     ("my-orders", false),
     ("order-cancel", false),
