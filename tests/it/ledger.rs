@@ -292,6 +292,59 @@ async fn assets_are_those_that_amounts_can_be_written_in() {
     );
 }
 
+#[tokio::test]
+async fn a_wallet_shows_its_owner_and_staff_what_is_available_and_held() {
+    const WALLET: &str = "query($id: ID) { wallet(userId: $id) {
+        balances { asset { code } available { amount currencyCode } held { amount } } } }";
+    let test = TestApp::new().await;
+    let (user, available) = purse(&test, "buyer@example.com", "GBP", 5_000).await;
+    let held = Account::of_user(AccountKind::UserHeld, "GBP", user);
+    let bitcoin = Account::of_user(AccountKind::UserAvailable, "BTC", user);
+    let outside = Account::of_shop(AccountKind::External, "BTC");
+    let hold = entry(&test, "hold", &[(&available, -1_234), (&held, 1_234)]);
+    let deposit = entry(&test, "btc", &[(&outside, -1), (&bitcoin, 1)]);
+    post(&test, &[hold, deposit]).await.unwrap();
+    let expected = json!({ "wallet": { "balances": [
+        { "asset": { "code": "BTC" }, "available": { "amount": "0.00000001", "currencyCode": "BTC" },
+          "held": { "amount": "0.00000000" } },
+        { "asset": { "code": "GBP" }, "available": { "amount": "37.66", "currencyCode": "GBP" },
+          "held": { "amount": "12.34" } },
+    ] } });
+    let owner = test.viewer_of(user, Role::Customer);
+    assert_eq!(owner.data(WALLET, json!({})).await, expected);
+    assert_eq!(
+        owner.data(WALLET, json!({ "id": user.to_string() })).await,
+        expected
+    );
+    let staff = test.viewer(Role::Staff);
+    assert_eq!(
+        staff.data(WALLET, json!({ "id": user.to_string() })).await,
+        expected
+    );
+    assert_eq!(
+        staff.data(WALLET, json!({})).await,
+        json!({ "wallet": { "balances": [] } })
+    );
+    let nothing = json!({ "wallet": null });
+    let stranger = test.viewer(Role::Customer);
+    assert_eq!(
+        stranger
+            .data(WALLET, json!({ "id": user.to_string() }))
+            .await,
+        nothing
+    );
+    let unknown = json!({ "id": "01930000-0000-7000-8000-000000000000" });
+    assert_eq!(staff.data(WALLET, unknown).await, nothing);
+    assert_eq!(
+        owner.error(WALLET, json!({ "id": "me" })).await,
+        "BAD_USER_INPUT"
+    );
+    assert_eq!(
+        test.guest().error(WALLET, json!({})).await,
+        "UNAUTHENTICATED"
+    );
+}
+
 /// Runs `tradepost ledger verify` on a test's database.
 fn verify(test: &TestApp) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tradepost"))

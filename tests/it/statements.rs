@@ -30,6 +30,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("product", false),
     ("categories", false),
     ("assets", false),
+    ("wallet", false),
     ("order-create", false),
     ("my-orders", false),
     ("order-cancel", false),

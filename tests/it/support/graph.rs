@@ -3,6 +3,7 @@
 use super::TestApp;
 use async_graphql::{Request, Variables};
 use entity::accounts::Role;
+use entity::ids::UserId;
 use serde_json::{Value, json};
 use tradepost::app::App;
 use tradepost::domain::accounts::model::{Viewer, ViewerUser};
@@ -25,6 +26,19 @@ impl TestApp {
             app: self.app.clone(),
             engine: schema::build(&self.app),
             viewer: Viewer::Guest,
+        }
+    }
+
+    /// The schema as this user sees it.
+    pub(crate) fn viewer_of(&self, user_id: UserId, role: Role) -> Graph {
+        let user = ViewerUser {
+            user_id,
+            session_id: self.app.clock().id(),
+            role,
+        };
+        Graph {
+            viewer: Viewer::User(user),
+            ..self.guest()
         }
     }
 
