@@ -76,6 +76,7 @@ impl App {
             clock.clone(),
             idempotency.clone(),
             catalog.clone(),
+            events.clone(),
             config.shop.low_stock_threshold,
         );
         let orders = orders::service::Service::new(
