@@ -179,7 +179,10 @@ pub fn crossed(
     let event_type = match (change.from, change.to) {
         (OutOfStock, LowStock | InStock) => BACK_IN_STOCK,
         (InStock, LowStock | OutOfStock) | (LowStock, OutOfStock) => LOW,
-        (LowStock, InStock) | (InStock, InStock) | (LowStock, LowStock) | (OutOfStock, OutOfStock) => {
+        (LowStock, InStock)
+        | (InStock, InStock)
+        | (LowStock, LowStock)
+        | (OutOfStock, OutOfStock) => {
             return None;
         }
     };

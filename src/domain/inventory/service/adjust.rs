@@ -4,9 +4,11 @@ use super::{ON_HAND_MAX, Result, Service};
 use crate::db::idempotency;
 use crate::db::{Tx, error};
 use crate::domain::inventory::error::Error;
-use crate::domain::inventory::store;
+use crate::domain::inventory::{events, store};
 use crate::error::{Failure, Fault};
+use crate::events::outbox;
 use chrono::{DateTime, Utc};
+use entity::catalog::variant;
 use entity::ids::{StockMovementId, UserId, VariantId, WarehouseId};
 use entity::inventory::{MovementReason, stock, stock_movement};
 use uuid::Uuid;
@@ -63,14 +65,18 @@ impl Service {
         adjustment: &Adjustment,
         key: Option<idempotency::Request>,
     ) -> Result<Uuid> {
+        let variant = self.catalog.variant_by_id(adjustment.variant_id).await?;
+        let variant = &variant.ok_or(Error::VariantNotFound)?;
         let id: StockMovementId = self.clock.id();
         let key = key.as_ref();
         self.db
             .write("inventory.stock_adjust", async |tx| {
                 idempotency::record(&tx, &self.clock, key, id.0).await?;
-                self.stock_adjust_in(&tx, actor_id, adjustment, id).await
+                self.stock_adjust_in(&tx, actor_id, adjustment, variant, id)
+                    .await
             })
             .await?;
+        self.events.wake();
         Ok(id.0)
     }
 
@@ -79,6 +85,7 @@ impl Service {
         tx: &Tx,
         actor_id: Option<UserId>,
         adjustment: &Adjustment,
+        variant: &variant::Model,
         id: StockMovementId,
     ) -> Result<()> {
         let now = self.clock.now();
@@ -112,7 +119,11 @@ impl Service {
             pair_id: None,
             created_at: now,
         };
-        store::movements_insert(&**tx, vec![movement]).await?;
+        store::movements_insert(&**tx, vec![movement.clone()]).await?;
+        let stock = store::stock_find(&**tx, variant_id, warehouse_id).await?;
+        let stock = stock.ok_or_else(|| Fault::Broken("changed stock is gone".to_owned()))?;
+        let event = events::adjusted(variant, &movement, &stock);
+        outbox::insert(&**tx, &self.clock, vec![event]).await?;
         Ok(self.availability_write_in(tx, vec![variant_id]).await?)
     }
 
@@ -159,6 +170,19 @@ impl Service {
         match store::stock_insert(&**tx, vec![row]).await {
             Ok(()) => Ok(()),
             Err(source) if error::is_foreign_key(&source) => Err(Error::VariantNotFound.into()),
+            // Another request brought the first units meanwhile and has committed: these come to them.
+            Err(source)
+                if expected_quantity.is_none()
+                    && matches!(error::kind(&source), error::Kind::Unique(_)) =>
+            {
+                store::stock_change(&**tx, variant_id, warehouse_id, delta, None, now).await?;
+                Ok(())
+            }
+            Err(source) if matches!(error::kind(&source), error::Kind::Unique(_)) => {
+                let found = store::stock_find(&**tx, variant_id, warehouse_id).await?;
+                let on_hand = found.map_or(0, |row| row.on_hand);
+                Err(Error::QuantityStale { on_hand }.into())
+            }
             Err(source) => Err(source.into()),
         }
     }

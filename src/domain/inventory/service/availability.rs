@@ -63,7 +63,12 @@ impl Service {
         }
         let now: Vec<_> = sums
             .iter()
-            .map(|(id, available)| (*id, model::availability(*available, self.low_stock_threshold)))
+            .map(|(id, available)| {
+                (
+                    *id,
+                    model::availability(*available, self.low_stock_threshold),
+                )
+            })
             .collect();
         let changes = self.catalog.availability_set_in(tx, &now).await?;
         Ok((changes, sums))

@@ -188,7 +188,9 @@ impl Service {
     ) -> std::result::Result<(), Fault> {
         let out = store::reservations_committed(&**tx, order_id).await?;
         let back = model::returning(lines, &out).map_err(|line| {
-            Fault::Broken(format!("more of order line {line} comes back than went out"))
+            Fault::Broken(format!(
+                "more of order line {line} comes back than went out"
+            ))
         })?;
         let now = self.clock.now();
         let movements = back

@@ -5,9 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::ids::{OrderId, ReservationId};
 use entity::inventory::{ReservationStatus, reservation};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 /// Writes reservations.
 pub async fn reservations_insert(
@@ -102,7 +100,8 @@ pub async fn reservation_returned(
     units: i64,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let out = Expr::col(reservation::Column::Quantity).sub(Expr::col(reservation::Column::Returned));
+    let out =
+        Expr::col(reservation::Column::Quantity).sub(Expr::col(reservation::Column::Returned));
     let done = reservation::Entity::update_many()
         .col_expr(
             reservation::Column::Returned,

@@ -167,4 +167,3 @@ pub async fn stock_of_variants_shared(
         .all(c)
         .await
 }
-

@@ -81,4 +81,3 @@ pub async fn warehouse_insert(
         .await?;
     Ok(())
 }
-
