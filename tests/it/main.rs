@@ -18,6 +18,8 @@ mod carts;
 mod catalog;
 mod catalog_lists;
 mod commands;
+#[cfg(feature = "kafka")]
+mod consumers;
 mod database;
 mod docs;
 mod events;
