@@ -1,6 +1,7 @@
 //! Every query of the ledger.
 
 use super::model::{Account, NewEntry, shard};
+use crate::db::insert_all;
 use crate::db::keys::padded;
 use chrono::{DateTime, Utc};
 use entity::ids::{JournalEntryId, LedgerAccountId, UserId};
@@ -10,9 +11,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, JoinType,
     QueryFilter, QueryOrder, QuerySelect,
 };
-
-/// Rows of one multi-row insert: stays well below both engines' limits of bound values.
-const INSERT_ROWS: usize = 1_000;
 
 /// All assets, in the order of their codes.
 pub async fn assets(c: &impl ConnectionTrait) -> Result<Vec<asset::Model>, DbErr> {
@@ -78,30 +76,13 @@ pub async fn entries_insert(
     number: i32,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let rows: Vec<_> = entries.iter().map(|entry| entry_row(entry, now)).collect();
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        journal_entry::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    let rows: Vec<_> = entries
-        .iter()
-        .flat_map(|entry| posting_rows(entry, number))
-        .collect();
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        posting::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    Ok(())
+    insert_all(
+        c,
+        entries.iter().map(|entry| entry_row(entry, now)).collect(),
+    )
+    .await?;
+    let postings = entries.iter().flat_map(|entry| posting_rows(entry, number));
+    insert_all(c, postings.collect()).await
 }
 
 fn entry_row(entry: &NewEntry, now: DateTime<Utc>) -> journal_entry::Model {
@@ -161,20 +142,14 @@ pub async fn account_insert(
     ledger_account::Entity::insert(row.into_active_model())
         .exec_without_returning(c)
         .await?;
-    let rows = (0..account.shards()).map(|shard| {
-        ledger_balance::Model {
-            account_id: account.id(),
-            shard,
-            amount_minor: 0,
-            least_minor: account.least_minor(),
-            updated_at: now,
-        }
-        .into_active_model()
+    let rows = (0..account.shards()).map(|shard| ledger_balance::Model {
+        account_id: account.id(),
+        shard,
+        amount_minor: 0,
+        least_minor: account.least_minor(),
+        updated_at: now,
     });
-    ledger_balance::Entity::insert_many(rows)
-        .exec_without_returning(c)
-        .await?;
-    Ok(())
+    insert_all(c, rows.collect()).await
 }
 
 /// Adds to a balance row if it stays at its least amount or above, and within 64 bits; `false` when it would not.

@@ -29,23 +29,15 @@ impl TestApp {
         }
     }
 
+    /// The schema as a user of a role sees it; the user has no row.
+    pub(crate) fn viewer(&self, role: Role) -> Graph {
+        self.viewer_of(self.app.clock().id(), role)
+    }
+
     /// The schema as this user sees it.
     pub(crate) fn viewer_of(&self, user_id: UserId, role: Role) -> Graph {
         let user = ViewerUser {
             user_id,
-            session_id: self.app.clock().id(),
-            role,
-        };
-        Graph {
-            viewer: Viewer::User(user),
-            ..self.guest()
-        }
-    }
-
-    /// The schema as a user of a role sees it; the user has no row.
-    pub(crate) fn viewer(&self, role: Role) -> Graph {
-        let user = ViewerUser {
-            user_id: self.app.clock().id(),
             session_id: self.app.clock().id(),
             role,
         };
