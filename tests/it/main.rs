@@ -30,6 +30,7 @@ mod http_hostile;
 mod http_server;
 mod http_spec;
 mod import;
+mod inventory;
 mod kill;
 mod orders;
 mod orders_service;
