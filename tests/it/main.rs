@@ -29,6 +29,7 @@ mod http_server;
 mod http_spec;
 mod import;
 mod kill;
+mod mail;
 mod orders;
 mod orders_service;
 mod push;
