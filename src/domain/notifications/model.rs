@@ -118,7 +118,7 @@ pub fn letter(facts: &Facts) -> Result<Letter, Arc<minijinja::Error>> {
     let subject = render("subject.txt", facts.clone())?;
     // As a value, so that the page escapes it: an included template keeps its own way.
     let sentence = render("sentence.txt", facts.clone())?;
-    let whole = context! { subject, sentence, ..facts };
+    let whole = context! { subject => subject.clone(), sentence, ..facts };
     Ok(Letter {
         text: render("order.txt", whole.clone())?,
         html: render("order.html", whole)?,
