@@ -32,6 +32,7 @@ mod http_spec;
 mod import;
 mod inventory;
 mod kill;
+mod mail;
 mod orders;
 mod orders_service;
 mod push;
