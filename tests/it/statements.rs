@@ -40,6 +40,9 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("order-cancel", false),
     ("product-orders", true),
     ("stock-adjust", true),
+    ("stock-transfer", true),
+    ("stock-movements", true),
+    ("warehouse-set-status", true),
     ("product-create", true),
 ];
 
