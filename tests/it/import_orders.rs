@@ -7,6 +7,7 @@ use entity::events::outbox_event;
 use entity::inventory::{reservation, stock_movement};
 use entity::orders::{OrderOrigin, OrderStatus, PaymentStatus, order, order_history, order_line};
 use sea_orm::EntityTrait;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -651,9 +652,14 @@ async fn real_shop(test: &TestApp, name: &str) -> Option<(PathBuf, PathBuf)> {
     Some((invoices, orders))
 }
 
+/// An app that may read a table of 172,634 rows at once, which a debug build on a busy machine does slowly.
+async fn patient() -> TestApp {
+    TestApp::with(&[("database.statement_timeout_ms", json!(120_000))]).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_lines_of_the_real_shop_are_accounted_for() {
-    let test = TestApp::new().await;
+    let test = patient().await;
     let Some((invoices, file)) = real_shop(&test, "all_lines_of_the_real_shop").await else {
         return;
     };
@@ -723,13 +729,13 @@ async fn all_lines_of_the_real_shop_are_accounted_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: the whole half year four times"]
 async fn the_real_shop_is_imported_whole_although_the_import_is_killed_three_times() {
-    let whole = TestApp::new().await;
+    let whole = patient().await;
     let Some((_, file)) = real_shop(&whole, "the_real_shop_killed").await else {
         return;
     };
     run(&whole.app, &file, &options(&whole)).await.unwrap();
     let expected = state(&whole).await.without_ids();
-    let test = TestApp::new().await;
+    let test = patient().await;
     let (_, file) = real_shop(&test, "the_real_shop_killed").await.unwrap();
     let said = import_with_kills(&test, &file, &[20_000, 70_000, 120_000]).await;
     assert!(said.contains(" 1 rejected"), "{said}");
