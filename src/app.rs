@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, catalog, inventory, orders};
+use crate::domain::{accounts, catalog, inventory, orders, reports};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -37,6 +37,7 @@ struct Parts {
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
     orders: orders::service::Service,
+    reports: reports::service::Service,
     workers: Workers,
     accounts: accounts::service::Service,
     /// Names this process in leases.
@@ -87,6 +88,7 @@ impl App {
             events.clone(),
             config.shop.clone(),
         );
+        let reports = reports::service::Service::new(db.clone());
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
@@ -98,6 +100,7 @@ impl App {
                 catalog,
                 inventory,
                 orders,
+                reports,
                 workers,
                 accounts,
                 process_id,
@@ -183,6 +186,12 @@ impl App {
     #[must_use]
     pub fn orders(&self) -> &orders::service::Service {
         &self.parts.orders
+    }
+
+    /// Reports.
+    #[must_use]
+    pub fn reports(&self) -> &reports::service::Service {
+        &self.parts.reports
     }
 
     /// Background work.

@@ -68,6 +68,7 @@ impl MigrationTrait for Migration {
                         "id",
                         "status",
                         "total_minor",
+                        "source",
                         "customer_reference",
                         "user_id",
                     ],

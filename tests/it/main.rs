@@ -32,6 +32,7 @@ mod orders;
 mod orders_service;
 mod push;
 mod real_day;
+mod reports;
 mod requirements;
 mod schema;
 mod statements;

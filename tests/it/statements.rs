@@ -33,6 +33,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("my-orders", false),
     ("order-cancel", false),
     ("product-orders", true),
+    ("sales-statistics", true),
     ("stock-adjust", true),
     ("product-create", true),
 ];

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod export;
 pub mod import;
 
 use super::error::Error;
