@@ -21,6 +21,7 @@ mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
+mod export;
 mod http_every_field;
 mod http_hostile;
 mod http_server;
@@ -32,6 +33,7 @@ mod orders;
 mod orders_service;
 mod push;
 mod real_day;
+mod replay;
 mod reports;
 mod requirements;
 mod schema;

@@ -1,5 +1,5 @@
 //! Every query of reports. The statements are made apart from their reading, so that a test can ask the database how it
-//! would run them: over `idx_orders_created` and `idx_order_lines_order` alone, which hold all that is summed.
+//! would run them: over `idx_orders_status_created` and `idx_order_lines_order` alone, which hold all that is summed.
 
 use super::model::{CustomerSales, DaySales, Part, Period, ProductSales, SOLD, Sales};
 use crate::db::{Engine, sum_i64};
