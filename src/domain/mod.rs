@@ -4,4 +4,6 @@ pub mod accounts;
 pub mod catalog;
 pub mod inventory;
 pub mod orders;
+pub mod payments;
 pub mod reports;
+pub mod wallet;

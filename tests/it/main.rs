@@ -16,6 +16,8 @@ mod authorization;
 mod catalog;
 mod catalog_lists;
 mod commands;
+#[cfg(feature = "kafka")]
+mod consumers;
 mod database;
 mod docs;
 mod events;
