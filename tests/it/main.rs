@@ -31,6 +31,7 @@ mod http_spec;
 mod import;
 mod import_orders;
 mod kill;
+mod measure_lists;
 mod orders;
 mod orders_service;
 mod push;
