@@ -73,6 +73,7 @@ impl MigrationTrait for Migration {
                     ],
                 ),
                 index("idx_orders_created", &["created_at", "id"]),
+                index("idx_orders_total", &["total_minor", "id"]),
                 unique("uq_orders_external", &["external_reference", "source"]),
                 index(
                     "idx_orders_customer_reference",
