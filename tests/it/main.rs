@@ -11,8 +11,10 @@ mod support;
 
 mod accounts;
 mod accounts_tokens;
+mod addresses;
 mod architecture;
 mod authorization;
+mod carts;
 mod catalog;
 mod catalog_lists;
 mod commands;
@@ -31,6 +33,7 @@ mod http_spec;
 mod import;
 mod import_orders;
 mod kill;
+mod mail;
 mod measure_lists;
 mod orders;
 mod orders_service;
