@@ -21,7 +21,8 @@ pub struct ReportsQuery;
 #[Object]
 impl ReportsQuery {
     /// What was sold in a period, live and imported orders together. An order counts from its payment on (PAID,
-    /// PARTLY_FULFILLED, FULFILLED), when it was made; cancelled and expired ones do not. Requires STAFF.
+    /// PARTLY_FULFILLED, FULFILLED), when it was made; cancelled and expired ones do not. Revenue is what was sold: partial refunds are
+    /// not taken off. Requires STAFF.
     #[graphql(guard = "Authorized")]
     async fn sales_statistics(
         &self,
