@@ -32,6 +32,7 @@ mod http_server;
 mod http_spec;
 mod import;
 mod import_orders;
+mod inventory;
 mod kill;
 mod mail;
 mod measure_lists;

@@ -39,6 +39,9 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("product-orders", true),
     ("sales-statistics", true),
     ("stock-adjust", true),
+    ("stock-transfer", true),
+    ("stock-movements", true),
+    ("warehouse-set-status", true),
     ("product-create", true),
 ];
 
