@@ -65,6 +65,11 @@ enum Command {
         #[command(subcommand)]
         command: Import,
     },
+    /// Tends the catalogue.
+    Catalog {
+        #[command(subcommand)]
+        command: Catalog,
+    },
     /// Asks the server on this machine whether it is ready, for health checks of containers.
     Health,
 }
@@ -141,6 +146,12 @@ enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Catalog {
+    /// Writes anew the words that products are found by, when the notes of a release say so; the shop stays open.
+    RebuildSearch,
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,6 +238,9 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
                     rejects,
                 },
         } => commands::import_products(app, &file, dry_run, &rejects).await,
+        Command::Catalog {
+            command: Catalog::RebuildSearch,
+        } => commands::catalog_rebuild_search(app).await,
         Command::Serve { .. }
         | Command::Worker
         | Command::Schema

@@ -5,6 +5,7 @@
 //! would wait for itself.
 
 pub mod error;
+pub mod explain;
 pub mod idempotency;
 pub mod keys;
 pub mod lease;

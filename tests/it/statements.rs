@@ -29,12 +29,15 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("products", false),
     ("product", false),
     ("categories", false),
+    ("category", false),
+    ("search", false),
     ("order-create", false),
     ("my-orders", false),
     ("order-cancel", false),
     ("product-orders", true),
     ("stock-adjust", true),
     ("product-create", true),
+    ("products-update", true),
 ];
 
 fn id<T: From<uuid::Uuid>>(text: &str) -> T {

@@ -3,11 +3,13 @@
 mod categories;
 mod import;
 mod products;
+mod search;
 mod variants;
 
 pub(crate) use categories::*;
 pub(crate) use import::*;
 pub(crate) use products::*;
+pub(crate) use search::*;
 pub(crate) use variants::*;
 
 use super::error::Unique;
