@@ -2,6 +2,7 @@
 
 use crate::accounts::{Accounts, PASSWORD, me};
 use crate::support::http::Client;
+use crate::support::wait::eventually;
 use crate::support::{Profile, profile};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,7 @@ use tradepost::app::App;
 use tradepost::domain::accounts::error::{Error, TokenRefusal};
 use tradepost::domain::accounts::keys;
 use tradepost::error::Failure;
+use tradepost::health::State;
 
 const REFRESH: &str = "mutation($token: String!) { sessionRefresh(refreshToken: $token) {
   accessToken refreshToken session { id } user { email } userErrors { code path } } }";
@@ -190,7 +192,14 @@ async fn another_replica_learns_of_a_revocation_by_push() {
         .session_create("ada@example.org", PASSWORD)
         .await
         .unwrap();
-    // On Redis the push must stand before anything is told.
+    // What is told before both listen to Redis is lost.
+    if profile() == Profile::Services {
+        eventually("both replicas listen", async || {
+            let listens = |app: &App| app.push().state().state == State::Ok;
+            (listens(first) && listens(&second)).then_some(())
+        })
+        .await;
+    }
     let stands = async || {
         second
             .accounts()
@@ -202,13 +211,6 @@ async fn another_replica_learns_of_a_revocation_by_push() {
         stands().await,
         "both replicas have the same key and database"
     );
-    tokio::time::sleep(Duration::from_millis(if profile() == Profile::Services {
-        1_000
-    } else {
-        0
-    }))
-    .await;
-    assert!(stands().await);
     session
         .data(REVOKE, json!({ "id": tokens.session.id.to_string() }))
         .await;

@@ -20,6 +20,8 @@ mod catalog_search;
 mod catalog_search_real;
 mod catalog_tree;
 mod commands;
+#[cfg(feature = "kafka")]
+mod consumers;
 mod database;
 mod docs;
 mod events;

@@ -40,6 +40,26 @@ const COMMON_PASSWORDS: &[&str] = &[
     "welcome1",
 ];
 
+/// Which users a list has; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsersFilter {
+    /// With one of these roles; nobody if empty.
+    pub roles: Option<Vec<Role>>,
+    /// With one of these statuses; nobody if empty.
+    pub statuses: Option<Vec<UserStatus>>,
+    /// With one of these e-mails, normalised; nobody if empty.
+    pub emails: Option<Vec<String>>,
+}
+
+/// What a list of users is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsersSort {
+    /// When they registered.
+    CreatedAt,
+    /// Their names, byte by byte.
+    Name,
+}
+
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Viewer {

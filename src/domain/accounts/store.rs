@@ -1,7 +1,7 @@
 //! Every query of accounts.
 
 use super::error::Error;
-use super::model::{Identifier, Session, User};
+use super::model::{Identifier, Session, User, UsersFilter, UsersSort};
 use super::viewer_cache::SessionState;
 use crate::db::error::is_duplicate;
 use crate::db::page::{self, Keyset};
@@ -15,26 +15,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, JoinType, QueryFilter,
     QuerySelect, Select, SelectExt as _,
 };
-
-/// Which users a list has; what is `None` does not matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UsersFilter {
-    /// With one of these roles; nobody if empty.
-    pub roles: Option<Vec<Role>>,
-    /// With one of these statuses; nobody if empty.
-    pub statuses: Option<Vec<UserStatus>>,
-    /// With one of these e-mails, normalised; nobody if empty.
-    pub emails: Option<Vec<String>>,
-}
-
-/// What a list of users is sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsersSort {
-    /// When they registered.
-    CreatedAt,
-    /// Their names, byte by byte.
-    Name,
-}
 
 /// What of a user may change by its own hand.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Inputs of accounts; their rules are those of `model.rs`.
 
-use crate::domain::accounts::model::{self, Flaw};
-use crate::domain::accounts::store::{UsersFilter, UsersSort};
+use crate::domain::accounts::model::{self, Flaw, UsersFilter, UsersSort};
 use crate::error::ErrorCode;
 use crate::graphql::connection::OrderDirection;
 use crate::graphql::filter::one_of;

@@ -3,9 +3,8 @@
 mod inputs;
 
 use super::error::Error;
-use super::model::{self, SessionTokens, Viewer};
+use super::model::{self, SessionTokens, UsersSort, Viewer};
 use super::service::{ProfileChange, Registration};
-use super::store::UsersSort;
 use crate::app::App;
 use crate::error::{Failure, Problem};
 use crate::graphql::authorization::{Authorized, viewer};

@@ -5,8 +5,10 @@ use super::{Result, Service};
 use crate::db::idempotency::{self, Request};
 use crate::db::{Tx, page};
 use crate::domain::accounts::error::Error;
-use crate::domain::accounts::model::{self, Flaw, Identifier, SessionTokens, User, Viewer};
-use crate::domain::accounts::store::{self, Profile, UsersFilter, UsersSort};
+use crate::domain::accounts::model::{
+    self, Flaw, Identifier, SessionTokens, User, UsersFilter, UsersSort, Viewer,
+};
+use crate::domain::accounts::store::{self, Profile};
 use crate::error::{Failure, Fault};
 use crate::page::{Page, PageRequest};
 use chrono::{DateTime, Utc};
