@@ -240,7 +240,7 @@ pub(crate) async fn products_count_by_categories(
             Expr::col((product::Entity, product::Column::Id)).eq(link()),
         )
         .and_where(product::Column::Status.eq(ProductStatus::Active))
-        .add_group_by([root().into()])
+        .add_group_by([root()])
         .take();
     let rows = c.query_all(&query.with(tree_below(ids))).await?;
     rows.iter()

@@ -87,7 +87,7 @@ fn hits(search: &Search) -> SelectStatement {
     }
     query
         .expr_as(nearest, DISTANCE)
-        .add_group_by([begun(Column::ProductId).into()])
+        .add_group_by([begun(Column::ProductId)])
         .take()
 }
 
