@@ -60,6 +60,11 @@ enum Command {
         #[command(subcommand)]
         command: Events,
     },
+    /// Looks at the stock.
+    Stock {
+        #[command(subcommand)]
+        command: Stock,
+    },
     /// Looks at the ledger.
     Ledger {
         #[command(subcommand)]
@@ -160,6 +165,13 @@ enum Catalog {
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
+enum Stock {
+    /// Recomputes what is on hand from the movements and what is reserved from the active reservations; prints what does
+    /// not agree, and fails then.
+    Verify,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
 enum Ledger {
     /// Recomputes every balance from the postings, and compares payments and refunds with theirs; prints what does not
     /// agree, and fails then.
@@ -242,6 +254,9 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
+        Command::Stock {
+            command: Stock::Verify,
+        } => commands::stock_verify(app).await,
         Command::Ledger {
             command: Ledger::Verify,
         } => commands::ledger_verify(app).await,
