@@ -11,7 +11,7 @@ use sea_orm::DbErr;
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident),+ $(,)?) => {
         /// What kind of mistake a user error is; clients branch on it, and new values may be added.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum ErrorCode { $($(#[doc = $doc])+ $variant,)+ }
 
         impl ErrorCode {
@@ -79,7 +79,7 @@ error_codes!(
 );
 
 /// Facts that a problem carries beside its code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Details {
     /// None.
     None,
@@ -102,7 +102,7 @@ pub enum Details {
 }
 
 /// What a caller did wrong, in the form every layer above the domains understands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
     /// Kind.
     pub code: ErrorCode,

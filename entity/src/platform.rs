@@ -35,6 +35,8 @@ pub mod idempotency_key {
         pub arguments_hash: String,
         /// The id of what was made or changed.
         pub effect_id: Uuid,
+        /// What of the answer cannot be read anew from what was made, as JSON.
+        pub note: Option<String>,
         /// When; rows older than 24 hours are removed.
         pub created_at: DateTimeUtc,
     }

@@ -154,6 +154,17 @@ pub(crate) async fn create_table(
     Ok(())
 }
 
+/// A table that stands in the order of its primary key and nowhere else, as every table does on MySQL.
+pub(crate) fn clustered(
+    manager: &SchemaManager<'_>,
+    mut table: TableCreateStatement,
+) -> TableCreateStatement {
+    if manager.get_database_backend() == DbBackend::Sqlite {
+        table.extra("WITHOUT ROWID");
+    }
+    table
+}
+
 /// Drops a table.
 pub(crate) async fn drop_table(
     manager: &SchemaManager<'_>,

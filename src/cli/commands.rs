@@ -75,6 +75,14 @@ pub(super) async fn seed(app: &App, yes_destroy: bool) -> Result<(), Error> {
     Ok(())
 }
 
+pub(super) async fn catalog_rebuild_search(app: &App) -> Result<(), Error> {
+    let told =
+        |done: u64| tracing::info!(products = done, "the words of products are written anew");
+    let products = app.catalog().search_rebuild(told).await?;
+    println!("{products} products are found by their words again.");
+    Ok(())
+}
+
 pub(super) async fn user(app: &App, command: User) -> Result<(), Error> {
     match command {
         User::Create { email, name, role } => {

@@ -80,6 +80,11 @@ enum Command {
         #[command(subcommand)]
         command: Export,
     },
+    /// Tends the catalogue.
+    Catalog {
+        #[command(subcommand)]
+        command: Catalog,
+    },
     /// Asks the server on this machine whether it is ready, for health checks of containers.
     Health,
 }
@@ -156,6 +161,12 @@ enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Catalog {
+    /// Writes anew the words that products are found by, when the notes of a release say so; the shop stays open.
+    RebuildSearch,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -300,6 +311,9 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         } => commands::ledger_verify(app).await,
         Command::Import { command } => commands::import(app, command).await,
         Command::Export { command } => commands::export(app, command).await,
+        Command::Catalog {
+            command: Catalog::RebuildSearch,
+        } => commands::catalog_rebuild_search(app).await,
         Command::Serve { .. }
         | Command::Worker
         | Command::Schema

@@ -203,6 +203,8 @@ pub struct Limits {
     pub order_lines: usize,
     pub report_days: i64,
     pub quantity_max: i64,
+    pub search_words: usize,
+    pub bulk_rows: usize,
     pub idempotency_hours: i64,
 }
 
@@ -444,6 +446,9 @@ impl Limits {
             1,
             1_000_000_000,
         );
+        // Each word is a join, of which SQLite allows 64.
+        within(problems, "limits.search_words", self.search_words, 1, 32);
+        within(problems, "limits.bulk_rows", self.bulk_rows, 1, 1_000);
         within(
             problems,
             "limits.idempotency_hours",

@@ -5,6 +5,7 @@
 //! would wait for itself.
 
 pub mod error;
+pub mod explain;
 pub mod idempotency;
 mod insert;
 pub mod keys;

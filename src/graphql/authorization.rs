@@ -54,6 +54,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.categoryDelete", Least(Staff)),
     ("Mutation.productCreate", Least(Staff)),
     ("Mutation.productUpdate", Least(Staff)),
+    ("Mutation.productsUpdate", Least(Staff)),
     ("Mutation.productDelete", Least(Staff)),
     ("Mutation.variantCreate", Least(Staff)),
     ("Mutation.variantUpdate", Least(Staff)),

@@ -16,7 +16,11 @@ mod architecture;
 mod authorization;
 mod carts;
 mod catalog;
+mod catalog_bulk;
 mod catalog_lists;
+mod catalog_search;
+mod catalog_search_real;
+mod catalog_tree;
 mod commands;
 #[cfg(feature = "kafka")]
 mod consumers;

@@ -29,6 +29,8 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("products", false),
     ("product", false),
     ("categories", false),
+    ("category", false),
+    ("search", false),
     ("address-create", false),
     ("cart-lines-add", false),
     ("cart", false),
@@ -45,6 +47,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("stock-movements", true),
     ("warehouse-set-status", true),
     ("product-create", true),
+    ("products-update", true),
 ];
 
 fn id<T: From<uuid::Uuid>>(text: &str) -> T {

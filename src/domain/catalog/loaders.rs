@@ -2,9 +2,9 @@
 //!
 //! Loaders read rows as they are; what a viewer may see is decided where rows become GraphQL types.
 
-use super::model::{ProductFilter, ProductOrder};
+use super::model::{ProductFilter, ProductOrder, TREE_DEPTH_MAX};
 use super::service::Service;
-use super::store;
+use super::store::{self, ProductCounts};
 use crate::app::App;
 use crate::db;
 use crate::error::Fault;
@@ -49,7 +49,15 @@ pub struct CategoriesOfProduct(pub ProductId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChildrenOfCategory(pub CategoryId);
 
-/// A page of the products of a category and of all below it.
+/// A category and all above it, from the top of the tree down to it, archived ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PathOfCategory(pub CategoryId);
+
+/// How many active products stand in a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProductCountsOfCategory(pub CategoryId);
+
+/// A page of the products of a category and, if the filter says so, of all below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProductsOfCategory {
     /// The category.
@@ -232,6 +240,66 @@ impl Loader<ChildrenOfCategory> for CatalogLoader {
         Ok(grouped(rows.into_iter().filter_map(|row| {
             Some((ChildrenOfCategory(row.parent_id?), row))
         })))
+    }
+}
+
+impl Loader<PathOfCategory> for CatalogLoader {
+    type Value = Vec<category::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[PathOfCategory],
+    ) -> Result<HashMap<PathOfCategory, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_paths_of_categories", async |c| {
+                let above: Vec<CategoryId> = store::categories_above(&*c, &ids)
+                    .await?
+                    .into_iter()
+                    .collect();
+                Ok::<_, Fault>(store::categories_by_ids(&*c, &above).await?)
+            });
+        let rows = read.await?.into_iter().map(|row| (row.id, row));
+        let rows: HashMap<CategoryId, category::Model> = rows.collect();
+        let path = |key: &PathOfCategory| {
+            let mut path = Vec::new();
+            let mut next = rows.get(&key.0);
+            while let Some(row) = next
+                && path.len() < TREE_DEPTH_MAX
+            {
+                path.push(row.clone());
+                next = row.parent_id.and_then(|parent| rows.get(&parent));
+            }
+            path.reverse();
+            path
+        };
+        Ok(keys.iter().map(|key| (*key, path(key))).collect())
+    }
+}
+
+impl Loader<ProductCountsOfCategory> for CatalogLoader {
+    type Value = ProductCounts;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[ProductCountsOfCategory],
+    ) -> Result<HashMap<ProductCountsOfCategory, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_product_counts", async |c| {
+                Ok::<_, Fault>(store::products_count_by_categories(&*c, &ids).await?)
+            });
+        let rows = read.await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, counts)| (ProductCountsOfCategory(id), counts))
+            .collect())
     }
 }
 

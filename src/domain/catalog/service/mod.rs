@@ -6,6 +6,8 @@ pub mod import;
 mod named;
 mod product_create;
 mod products;
+mod products_change;
+mod search;
 mod sellable;
 mod variants;
 
@@ -17,6 +19,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
+pub use products_change::Outcome;
 use std::collections::HashSet;
 
 /// How often a write that lost a race for a unique value looks anew before it is refused. Of n products of one name made

@@ -4,12 +4,14 @@ mod categories;
 mod export;
 mod import;
 mod products;
+mod search;
 mod variants;
 
 pub(crate) use categories::*;
 pub(crate) use export::*;
 pub(crate) use import::*;
 pub(crate) use products::*;
+pub(crate) use search::*;
 pub(crate) use variants::*;
 
 use super::error::Unique;
