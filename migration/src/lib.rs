@@ -28,6 +28,8 @@ mod m20261121_000017_create_orders;
 mod m20261121_000018_create_order_lines;
 mod m20261121_000019_create_order_history;
 mod m20261121_000020_create_reservations;
+mod m20261121_000141_create_cache_invalidations;
+mod m20261121_000142_create_cache_epochs;
 
 /// All schema changes.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000018_create_order_lines::Migration),
             Box::new(m20261121_000019_create_order_history::Migration),
             Box::new(m20261121_000020_create_reservations::Migration),
+            Box::new(m20261121_000141_create_cache_invalidations::Migration),
+            Box::new(m20261121_000142_create_cache_epochs::Migration),
         ]
     }
 }

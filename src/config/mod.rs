@@ -29,6 +29,8 @@ pub struct Config {
     pub database: Database,
     /// Redis.
     pub redis: Redis,
+    /// What is remembered.
+    pub cache: Cache,
     /// Kafka.
     pub kafka: Kafka,
     /// Events and their relay.
@@ -103,6 +105,7 @@ impl Config {
         self.server.check(&mut problems);
         self.shop.check(&mut problems);
         self.database.check(&mut problems);
+        self.cache.check(&mut problems);
         self.events.check(&mut problems);
         self.auth.check(&mut problems);
         self.http.check(&mut problems);

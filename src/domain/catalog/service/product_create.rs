@@ -221,6 +221,7 @@ impl Service {
         store::variants_insert(&**tx, &variants).await?;
         store::images_insert(&**tx, &images).await?;
         store::product_categories_insert(&**tx, &links).await?;
-        Ok(())
+        let ids = products.iter().map(|product| product.id);
+        self.products_changed_in(tx, ids).await
     }
 }

@@ -101,7 +101,7 @@ impl Service {
     }
 
     /// Writes what the public is told of variants' stock, and of their products, in the caller's transaction: at most
-    /// five statements however many variants. For the inventory, when a threshold is crossed; versions stay.
+    /// seven statements however many variants. For the inventory, when a threshold is crossed; versions stay.
     ///
     /// # Errors
     /// The database fails.
@@ -112,7 +112,18 @@ impl Service {
         changes: &[(VariantId, Availability)],
     ) -> Result<(), Fault> {
         // The last word on a variant counts.
-        let changes: BTreeMap<VariantId, Availability> = changes.iter().copied().collect();
+        let mut changes: BTreeMap<VariantId, Availability> = changes.iter().copied().collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // Most changes of stock cross no threshold. Those of one variant wait for each other at its stock, so what is
+        // read here without a lock is what the last of them wrote.
+        let ids: Vec<VariantId> = changes.keys().copied().collect();
+        for row in store::variants_by_ids(&**tx, &ids).await? {
+            if changes.get(&row.id) == Some(&row.availability) {
+                changes.remove(&row.id);
+            }
+        }
         if changes.is_empty() {
             return Ok(());
         }
@@ -131,6 +142,6 @@ impl Service {
             }
         }
         store::products_refresh_availability(&**tx, &products).await?;
-        Ok(())
+        self.products_changed_in(tx, products).await
     }
 }

@@ -266,6 +266,35 @@ pub(crate) async fn images_delete(c: &impl ConnectionTrait, id: ProductId) -> Re
     Ok(())
 }
 
+/// Which categories products stand in.
+pub(crate) async fn category_ids_by_products(
+    c: &impl ConnectionTrait,
+    ids: &[ProductId],
+) -> Result<Vec<(ProductId, CategoryId)>, DbErr> {
+    product_category::Entity::find()
+        .select_only()
+        .column(product_category::Column::ProductId)
+        .column(product_category::Column::CategoryId)
+        .filter(product_category::Column::ProductId.is_in(padded(ids.iter().copied())))
+        .into_tuple()
+        .all(c)
+        .await
+}
+
+/// Which products stand in a category.
+pub(crate) async fn category_products(
+    c: &impl ConnectionTrait,
+    id: CategoryId,
+) -> Result<Vec<ProductId>, DbErr> {
+    product_category::Entity::find()
+        .select_only()
+        .column(product_category::Column::ProductId)
+        .filter(product_category::Column::CategoryId.eq(id))
+        .into_tuple()
+        .all(c)
+        .await
+}
+
 /// Categories of products, by product, in the order of their names.
 pub(crate) async fn categories_by_products(
     c: &impl ConnectionTrait,
