@@ -257,20 +257,27 @@ impl Service {
             async move { listed(read.await, |row: &product::Model| row.id.0) }
         };
         let ids = of_list(self.cache.list(Tag::Products, arguments, load).await?)?;
-        self.products_of(&ids, filter).await
+        let mut pages = self.products_of(&[ids], filter).await?;
+        Ok(pages.pop().unwrap_or_else(|| Page::empty(false)))
     }
 
+    /// The products of several lists, read together.
     async fn products_of(
         &self,
-        ids: &Ids,
+        lists: &[Arc<Ids>],
         filter: &ProductFilter,
-    ) -> Result<Page<product::Model>, page::Error> {
-        let found = self.products_by_ids(&ids.ids()).await?;
-        let rows = found.into_iter().map(|detail| {
+    ) -> Result<Vec<Page<product::Model>>, page::Error> {
+        let ids: Vec<ProductId> = lists.iter().flat_map(|list| list.ids()).collect();
+        let mut found = self.products_by_ids(&ids).await?.into_iter();
+        let shown = |detail: Option<Arc<ProductDetail>>| {
             let detail = detail.filter(|found| filter.statuses.contains(&found.product.status))?;
             Some(detail.product.clone())
-        });
-        Ok(ids.page(rows.collect()))
+        };
+        let page = |list: &Arc<Ids>| {
+            let rows = found.by_ref().take(list.items.len()).map(shown);
+            list.page(rows.collect())
+        };
+        Ok(lists.iter().map(page).collect())
     }
 
     /// The same page of the products of several categories with all below them, in the order of the categories.
@@ -307,11 +314,8 @@ impl Service {
             }
         };
         let lists = self.cache.get_many(categories, key, load).await?;
-        let mut pages = Vec::with_capacity(lists.len());
-        for ids in lists {
-            pages.push(self.products_of(&*of_list(ids)?, filter).await?);
-        }
-        Ok(pages)
+        let lists: Vec<Arc<Ids>> = lists.into_iter().map(of_list).collect::<Result<_, _>>()?;
+        self.products_of(&lists, filter).await
     }
 
     /// Categories in the order of the ids.
@@ -353,14 +357,18 @@ impl Service {
             async move { service.children_load(parents).await }
         };
         let lists = self.cache.get_many(parents, key, load).await?;
-        let mut found = HashMap::with_capacity(parents.len());
-        for (parent, ids) in parents.iter().zip(lists) {
-            let ids: Vec<CategoryId> = ids.map(|ids| ids.ids()).unwrap_or_default();
-            let rows = self.categories_by_ids(&ids).await?;
-            let rows = rows.into_iter().flatten();
-            found.insert(*parent, rows.map(|row| (*row).clone()).collect());
-        }
-        Ok(found)
+        let lists = lists.into_iter();
+        let lists: Vec<Vec<CategoryId>> = lists
+            .map(|ids| ids.map(|ids| ids.ids()).unwrap_or_default())
+            .collect();
+        let rows = self.categories_by_ids(&lists.concat()).await?;
+        let mut rows = rows.into_iter();
+        let of_list = |ids: &Vec<CategoryId>| {
+            let rows = rows.by_ref().take(ids.len()).flatten();
+            rows.map(|row| (*row).clone()).collect()
+        };
+        let below: Vec<Vec<category::Model>> = lists.iter().map(of_list).collect();
+        Ok(parents.iter().copied().zip(below).collect())
     }
 
     async fn children_load(

@@ -4,6 +4,7 @@
 //! [`Service::import_apply_in`] writes what was planned, in the same transaction.
 
 mod draft;
+mod told;
 
 use self::draft::Draft;
 use super::products::repeat_variants;
@@ -174,16 +175,7 @@ impl Service {
         store::products_rewrite(&**tx, &plan.products_changed).await?;
         store::products_categories_delete(&**tx, &plan.unlinked).await?;
         store::product_categories_insert(&**tx, &plan.links).await?;
-        let products = plan.products_new.iter().chain(&plan.products_changed);
-        let variants = plan.variants_new.iter().chain(&plan.variants_changed);
-        let changed = products
-            .map(|row| row.id)
-            .chain(variants.map(|row| row.product_id))
-            .chain(plan.links.iter().map(|(product, _)| *product))
-            .chain(plan.unlinked.iter().copied());
-        self.products_changed_in(tx, changed).await?;
-        self.categories_changed_in(tx, plan.categories.iter().map(|row| row.id))
-            .await?;
+        self.import_told_in(tx, plan).await?;
         Ok(())
     }
 
