@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, catalog, inventory, orders};
+use crate::domain::{accounts, catalog, inventory, orders, payments, wallet};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 /// How often unpaid orders are looked for whose reservation has ended.
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often open payments are looked for that nobody woke up for.
+const PAYMENTS_PERIOD: Duration = Duration::from_millis(500);
 /// How often old idempotency keys are removed.
 const CLEAN_PERIOD: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,8 @@ struct Parts {
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
     orders: orders::service::Service,
+    payments: payments::service::Service,
+    wallet: wallet::service::Service,
     workers: Workers,
     accounts: accounts::service::Service,
     /// Names this process in leases.
@@ -90,6 +94,14 @@ impl App {
             catalog.clone(),
             config.shop.low_stock_threshold,
         );
+        let wallet = wallet::service::Service::new(db.clone(), clock.clone());
+        let payments = payments::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            wallet.clone(),
+            &config.payments,
+            payments::service::hook::Hook::default(),
+        );
         let orders = orders::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -111,6 +123,8 @@ impl App {
                 catalog,
                 inventory,
                 orders,
+                payments,
+                wallet,
                 workers,
                 accounts,
                 process_id,
@@ -132,6 +146,7 @@ impl App {
                 async move { orders::tasks::expire_unpaid(&orders).await }
             },
         );
+        self.start_payments();
         let idempotency = self.idempotency().clone();
         workers.every(
             "idempotency.clean",
@@ -140,6 +155,26 @@ impl App {
             move || {
                 let idempotency = idempotency.clone();
                 async move { idempotency.clean().await }
+            },
+        );
+    }
+
+    fn start_payments(&self) {
+        let payments = self.payments().clone();
+        let due = payments.due();
+        self.workers()
+            .every("payments.drive", PAYMENTS_PERIOD, due, move || {
+                let payments = payments.clone();
+                async move { payments::tasks::drive_due(&payments).await }
+            });
+        let payments = self.payments().clone();
+        self.workers().every(
+            "payments.simulated_webhooks",
+            PAYMENTS_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let payments = payments.clone();
+                async move { payments::tasks::simulated_webhooks(&payments).await }
             },
         );
     }
@@ -202,6 +237,18 @@ impl App {
     #[must_use]
     pub fn orders(&self) -> &orders::service::Service {
         &self.parts.orders
+    }
+
+    /// Payments.
+    #[must_use]
+    pub fn payments(&self) -> &payments::service::Service {
+        &self.parts.payments
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn wallet(&self) -> &wallet::service::Service {
+        &self.parts.wallet
     }
 
     /// Background work.

@@ -68,4 +68,14 @@ id_type!(
     OrderHistoryId,
     /// An event: the same on every resend.
     EventId,
+    /// A payment of an order.
+    PaymentId,
+    /// One question to a payment provider, with its answer.
+    PaymentAttemptId,
+    /// A refund of a payment.
+    RefundId,
+    /// An account of the ledger.
+    LedgerAccountId,
+    /// An entry of the ledger's journal.
+    JournalEntryId,
 );

@@ -30,6 +30,18 @@ mod m20261121_000019_create_order_history;
 mod m20261121_000020_create_reservations;
 mod m20261121_000141_create_cache_invalidations;
 mod m20261121_000142_create_cache_epochs;
+mod m20261121_000181_create_assets;
+mod m20261121_000182_seed_assets;
+mod m20261121_000183_create_ledger_accounts;
+mod m20261121_000184_create_ledger_balances;
+mod m20261121_000185_create_journal_entries;
+mod m20261121_000186_create_postings;
+mod m20261121_000201_create_payments;
+mod m20261121_000202_create_payment_attempts;
+mod m20261121_000203_create_refunds;
+mod m20261121_000204_create_simulated_gateway_payments;
+mod m20261121_000205_create_simulated_gateway_operations;
+mod m20261121_000206_create_simulated_gateway_webhooks;
 
 /// All schema changes.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +72,18 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000020_create_reservations::Migration),
             Box::new(m20261121_000141_create_cache_invalidations::Migration),
             Box::new(m20261121_000142_create_cache_epochs::Migration),
+            Box::new(m20261121_000181_create_assets::Migration),
+            Box::new(m20261121_000182_seed_assets::Migration),
+            Box::new(m20261121_000183_create_ledger_accounts::Migration),
+            Box::new(m20261121_000184_create_ledger_balances::Migration),
+            Box::new(m20261121_000185_create_journal_entries::Migration),
+            Box::new(m20261121_000186_create_postings::Migration),
+            Box::new(m20261121_000201_create_payments::Migration),
+            Box::new(m20261121_000202_create_payment_attempts::Migration),
+            Box::new(m20261121_000203_create_refunds::Migration),
+            Box::new(m20261121_000204_create_simulated_gateway_payments::Migration),
+            Box::new(m20261121_000205_create_simulated_gateway_operations::Migration),
+            Box::new(m20261121_000206_create_simulated_gateway_webhooks::Migration),
         ]
     }
 }

@@ -60,6 +60,11 @@ enum Command {
         #[command(subcommand)]
         command: Events,
     },
+    /// Looks at the ledger.
+    Ledger {
+        #[command(subcommand)]
+        command: Ledger,
+    },
     /// Brings data in.
     Import {
         #[command(subcommand)]
@@ -143,6 +148,13 @@ enum Events {
     },
 }
 
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Ledger {
+    /// Recomputes every balance from the postings, and compares payments and refunds with theirs; prints what does not
+    /// agree, and fails then.
+    Verify,
+}
+
 #[derive(Debug, Subcommand)]
 enum Import {
     /// Products from a CSV file; docs/operations.md lists the columns.
@@ -219,6 +231,9 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
+        Command::Ledger {
+            command: Ledger::Verify,
+        } => commands::ledger_verify(app).await,
         Command::Import {
             command:
                 Import::Products {

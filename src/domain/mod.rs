@@ -4,3 +4,5 @@ pub mod accounts;
 pub mod catalog;
 pub mod inventory;
 pub mod orders;
+pub mod payments;
+pub mod wallet;

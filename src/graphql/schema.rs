@@ -7,6 +7,7 @@ use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery};
 use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
+use crate::domain::wallet::graphql::WalletQuery;
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
 };
@@ -22,6 +23,7 @@ pub struct Query(
     CatalogQuery,
     InventoryQuery,
     OrdersQuery,
+    WalletQuery,
 );
 
 /// Changes.

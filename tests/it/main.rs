@@ -19,6 +19,8 @@ mod cache_responses;
 mod catalog;
 mod catalog_lists;
 mod commands;
+#[cfg(feature = "kafka")]
+mod consumers;
 mod database;
 mod docs;
 mod events;
