@@ -237,8 +237,7 @@ impl Remote {
         }
         let mut connection = session.connection.clone();
         let answers = pipe.query_async(&mut connection).await;
-        let answers: Vec<(u8, Option<Vec<u8>>)> =
-            self.note(session, answers.and_then(|all| read_found(all)))?;
+        let answers: Vec<Answer> = self.note(session, answers.and_then(read_found))?;
         Some(
             answers
                 .into_iter()
@@ -411,8 +410,11 @@ pub(super) fn short(key: &Key) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
+/// What `FIND` answers of one key.
+type Answer = (u8, Option<Vec<u8>>);
+
 /// The answers of `FIND`: a number, and the entry after 0.
-fn read_found(answers: Vec<redis::Value>) -> Result<Vec<(u8, Option<Vec<u8>>)>, RedisError> {
+fn read_found(answers: Vec<redis::Value>) -> Result<Vec<Answer>, RedisError> {
     answers
         .into_iter()
         .map(|answer| {
@@ -425,7 +427,7 @@ fn read_found(answers: Vec<redis::Value>) -> Result<Vec<(u8, Option<Vec<u8>>)>, 
         .collect()
 }
 
-fn found<V: Value>(head: &Head, answer: (u8, Option<Vec<u8>>)) -> Found<V> {
+fn found<V: Value>(head: &Head, answer: Answer) -> Found<V> {
     match answer {
         (0, Some(bytes)) => match codec::decode(head, &bytes) {
             Some(entry) => Found::Entry(entry),

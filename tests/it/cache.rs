@@ -446,4 +446,8 @@ async fn lists_show_every_change_at_once() {
     };
     catalog.variant_update(sold.variant, &price).await.unwrap();
     assert_eq!(names(cheap).await, one("Tea", "OUT_OF_STOCK"));
+    let staff = test.viewer(entity::accounts::Role::Staff);
+    let create = "mutation { productCreate(input: {name: \"Second\", status: ACTIVE, variants: [{sku: \"S\", price: \"1\"}]}) { product { id } userErrors { code } } }";
+    staff.done(create, json!({})).await;
+    assert_eq!(names(all).await["totalCount"], 2);
 }

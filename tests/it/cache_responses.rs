@@ -1,10 +1,10 @@
 //! Whole answers that are kept: without a statement, for everybody, never for one, and true.
 
-use crate::cache::tea;
-use crate::support::TestApp;
+use crate::cache::{start, tea};
 use crate::support::http::{Client, Running, answer};
 use crate::support::process::log_in;
 use crate::support::wait::eventually;
+use crate::support::{Profile, TestApp, profile};
 use entity::accounts::Role;
 use entity::catalog::ProductStatus;
 use http::{HeaderMap, Method, StatusCode};
@@ -28,17 +28,17 @@ async fn statements(
     (test.app.db().statements() - before, data)
 }
 
-async fn settled(test: &TestApp) -> bool {
-    // Redis may be slower than the next request.
-    crate::support::profile() == crate::support::Profile::Services && {
-        crate::cache::start(&test.app).await;
-        true
+/// With replicas it remembers only what it is told about.
+async fn remembering(test: &TestApp) {
+    if profile() == Profile::Services {
+        start(&test.app).await;
     }
 }
 
 /// A server whose staff member, customer and guest are at hand.
 struct Shop {
     test: TestApp,
+    #[expect(dead_code, reason = "held for its Drop")]
     running: Running,
     staff: Client,
     customer: Client,
@@ -47,7 +47,7 @@ struct Shop {
 
 async fn shop() -> Shop {
     let test = TestApp::new().await;
-    settled(&test).await;
+    remembering(&test).await;
     let running = test.serve().await;
     let guest = running.client();
     for (email, role) in [
@@ -236,7 +236,7 @@ async fn an_order_that_crosses_no_threshold_drops_nothing() {
 async fn junk_neither_fills_the_memory_nor_drives_out_what_is_asked_often() {
     let bound = 1 << 20;
     let test = TestApp::with(&[("cache.response_bytes_max", json!(bound))]).await;
-    settled(&test).await;
+    remembering(&test).await;
     let running = test.serve().await;
     let client = running.client();
     let sold = tea(&test).await;

@@ -14,6 +14,7 @@ mod accounts_tokens;
 mod architecture;
 mod authorization;
 mod cache;
+mod cache_leaks;
 mod cache_redis;
 mod cache_responses;
 mod catalog;

@@ -501,3 +501,156 @@ fn is_named(detail: &ProductDetail, by: &ProductBy) -> bool {
         ProductBy::Sku(sku_folded) => detail.variants.iter().any(|v| v.sku_folded == *sku_folded),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Generation;
+    use crate::domain::catalog::model::{CategoryFilter, CategoryOrder, CategorySort, ProductSort};
+    use crate::page::Window;
+    use entity::catalog::{Availability, CategoryStatus, ProductStatus};
+    use std::collections::HashSet;
+
+    fn requests() -> Vec<PageRequest> {
+        let first = PageRequest::first(20);
+        let window = |window| PageRequest {
+            window,
+            ..first.clone()
+        };
+        // A new field must be varied below.
+        let PageRequest {
+            window: _,
+            limit: _,
+            with_total: _,
+        } = &first;
+        let text = |text: &str| Some(text.to_owned());
+        vec![
+            first.clone(),
+            PageRequest::first(21),
+            PageRequest {
+                with_total: true,
+                ..first.clone()
+            },
+            window(Window::First { after: text("a") }),
+            window(Window::First { after: text("b") }),
+            window(Window::Last { before: None }),
+            window(Window::Last { before: text("a") }),
+            window(Window::Number { page: 1 }),
+            window(Window::Number { page: 2 }),
+        ]
+    }
+
+    fn keys_differ(keys: Vec<Key>) {
+        let distinct: HashSet<&Key> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
+    fn every_argument_of_the_lists_of_products_is_part_of_their_keys() {
+        let plain = ProductFilter::default();
+        let with = |change: &dyn Fn(&mut ProductFilter)| {
+            let mut filter = plain.clone();
+            change(&mut filter);
+            filter
+        };
+        // A new field must be varied below.
+        let ProductFilter {
+            categories: _,
+            statuses: _,
+            availability: _,
+            price_min_minor: _,
+            price_max_minor: _,
+            name_contains: _,
+            name_prefix: _,
+        } = &plain;
+        let id = |n| CategoryId(Uuid::from_u128(n));
+        let text = |text: &str| Some(text.to_owned());
+        let filters = [
+            plain.clone(),
+            with(&|filter| filter.categories = Some(vec![])),
+            with(&|filter| filter.categories = Some(vec![id(1)])),
+            with(&|filter| filter.categories = Some(vec![id(1), id(2)])),
+            with(&|filter| filter.statuses = vec![]),
+            with(&|filter| filter.statuses = vec![ProductStatus::Draft]),
+            with(&|filter| filter.availability = Some(vec![])),
+            with(&|filter| filter.availability = Some(vec![Availability::InStock])),
+            with(&|filter| filter.price_min_minor = Some(1)),
+            with(&|filter| filter.price_max_minor = Some(1)),
+            with(&|filter| filter.name_contains = text("a")),
+            with(&|filter| filter.name_contains = text("b")),
+            with(&|filter| filter.name_prefix = text("a")),
+        ];
+        let order = |by, descending| ProductOrder { by, descending };
+        let mut orders = Vec::new();
+        for by in [
+            ProductSort::CreatedAt,
+            ProductSort::Name,
+            ProductSort::Price,
+        ] {
+            orders.extend([order(by, true), order(by, false)]);
+        }
+        let generation = Generation(Uuid::nil());
+        let mut keys = Vec::new();
+        for filter in &filters {
+            for order in &orders {
+                for request in &requests() {
+                    let list = ("products", filter, *order, request);
+                    keys.push(Key::list(Tag::Products, generation, &list));
+                    let below = ("category_products", &id(1), filter, *order, request);
+                    keys.push(Key::list(Tag::Products, generation, &below));
+                }
+            }
+        }
+        let other = (
+            "category_products",
+            &id(2),
+            &plain,
+            orders[0],
+            &requests()[0],
+        );
+        keys.push(Key::list(Tag::Products, generation, &other));
+        keys_differ(keys);
+    }
+
+    #[test]
+    fn every_argument_of_the_lists_of_categories_is_part_of_their_keys() {
+        let plain = CategoryFilter::default();
+        let with = |change: &dyn Fn(&mut CategoryFilter)| {
+            let mut filter = plain.clone();
+            change(&mut filter);
+            filter
+        };
+        // A new field must be varied below.
+        let CategoryFilter {
+            parents: _,
+            is_root: _,
+            statuses: _,
+        } = &plain;
+        let id = |n| CategoryId(Uuid::from_u128(n));
+        let filters = [
+            plain.clone(),
+            with(&|filter| filter.parents = Some(vec![])),
+            with(&|filter| filter.parents = Some(vec![id(1)])),
+            with(&|filter| filter.is_root = Some(true)),
+            with(&|filter| filter.is_root = Some(false)),
+            with(&|filter| filter.statuses = vec![CategoryStatus::Archived]),
+        ];
+        let generation = Generation(Uuid::nil());
+        let mut keys = Vec::new();
+        for filter in &filters {
+            for by in [CategorySort::Position, CategorySort::Name] {
+                for descending in [true, false] {
+                    for request in &requests() {
+                        let order = CategoryOrder { by, descending };
+                        let list = ("categories", filter, order, request);
+                        keys.push(Key::list(Tag::Categories, generation, &list));
+                    }
+                }
+            }
+        }
+        for id in [id(1), id(2)] {
+            keys.push(Key::list(Tag::Categories, generation, &("children", id)));
+        }
+        keys_differ(keys);
+    }
+}
