@@ -1,6 +1,7 @@
 //! The composition root: everything a process has, made once from the configuration.
 
 use crate::cache::push::Push;
+use crate::cache::{Cache, Faults};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -36,6 +37,7 @@ struct Parts {
     clock: Clock,
     db: Db,
     push: Push,
+    cache: Cache,
     events: Events,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
@@ -57,6 +59,14 @@ impl App {
     /// # Errors
     /// The database cannot be opened.
     pub async fn new(config: Config, clock: Clock) -> Result<Self, Fault> {
+        Self::with_faults(config, clock, Faults::default()).await
+    }
+
+    /// The same with what a test wants to go wrong in the cache.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub async fn with_faults(config: Config, clock: Clock, faults: Faults) -> Result<Self, Fault> {
         let db = Db::open(&config).await?;
         let keep = TimeDelta::hours(config.limits.idempotency_hours);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), keep);
@@ -65,6 +75,7 @@ impl App {
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let workers = Workers::new();
+        let cache = Cache::new(&config, &db, &clock, &push, &workers, faults)?;
         let accounts = accounts::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -77,6 +88,7 @@ impl App {
             db.clone(),
             clock.clone(),
             idempotency.clone(),
+            cache.clone(),
             &config.shop.currency,
         );
         let inventory = inventory::service::Service::new(
@@ -119,6 +131,7 @@ impl App {
                 clock,
                 db,
                 push,
+                cache,
                 events,
                 idempotency,
                 catalog,
@@ -214,6 +227,12 @@ impl App {
     #[must_use]
     pub fn push(&self) -> &Push {
         &self.parts.push
+    }
+
+    /// What is remembered of the database.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.parts.cache
     }
 
     /// Events and their relay.

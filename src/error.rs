@@ -187,6 +187,16 @@ impl Fault {
         let what = what.into();
         move |source| Self::Other(what, Box::new(source))
     }
+
+    /// The same fault for another of those who waited for one piece of work. What callers tell apart stays what it is.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Db(error) => Self::Db(error.clone()),
+            Self::Timeout(name) => Self::Timeout(name),
+            fault => Self::Broken(chain(fault)),
+        }
+    }
 }
 
 /// How a use case can fail.

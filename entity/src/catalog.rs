@@ -56,10 +56,11 @@ pub mod category {
     use super::CategoryStatus;
     use crate::ids::CategoryId;
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `categories`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "categories")]
     pub struct Model {
         /// Id.
@@ -93,10 +94,11 @@ pub mod product {
     use super::{Availability, ProductStatus};
     use crate::ids::{ProductId, VariantId};
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `products`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "products")]
     pub struct Model {
         /// Id.
@@ -188,10 +190,11 @@ pub mod product_term {
 pub mod product_image {
     use crate::ids::{ProductId, ProductImageId};
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `product_images`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "product_images")]
     pub struct Model {
         /// Id.
@@ -215,10 +218,11 @@ pub mod variant {
     use super::{Availability, VariantOptions};
     use crate::ids::{ProductId, VariantId};
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `variants`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "variants")]
     pub struct Model {
         /// Id.

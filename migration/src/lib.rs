@@ -29,6 +29,8 @@ mod m20261121_000018_create_order_lines;
 mod m20261121_000019_create_order_history;
 mod m20261121_000020_create_reservations;
 mod m20261121_000121_create_product_terms;
+mod m20261121_000141_create_cache_invalidations;
+mod m20261121_000142_create_cache_epochs;
 mod m20261121_000161_create_carts;
 mod m20261121_000162_create_cart_lines;
 mod m20261121_000163_create_addresses;
@@ -73,6 +75,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000019_create_order_history::Migration),
             Box::new(m20261121_000020_create_reservations::Migration),
             Box::new(m20261121_000121_create_product_terms::Migration),
+            Box::new(m20261121_000141_create_cache_invalidations::Migration),
+            Box::new(m20261121_000142_create_cache_epochs::Migration),
             Box::new(m20261121_000161_create_carts::Migration),
             Box::new(m20261121_000162_create_cart_lines::Migration),
             Box::new(m20261121_000163_create_addresses::Migration),

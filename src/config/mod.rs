@@ -33,6 +33,8 @@ pub struct Config {
     pub database: Database,
     /// Redis.
     pub redis: Redis,
+    /// What is remembered.
+    pub cache: Cache,
     /// Kafka.
     pub kafka: Kafka,
     /// Events and their relay.
@@ -110,6 +112,7 @@ impl Config {
         self.shop.check(&mut problems);
         self.payments.check(&mut problems);
         self.database.check(&mut problems);
+        self.cache.check(&mut problems);
         self.events.check(&mut problems);
         self.mail.check(&mut problems);
         self.auth.check(&mut problems);

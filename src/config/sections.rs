@@ -127,6 +127,20 @@ pub struct Redis {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct Cache {
+    pub memory_bytes_max: u64,
+    pub responses: bool,
+    pub response_bytes_max: u64,
+    pub document_bytes_max: u64,
+    pub ttl_s: u64,
+    pub absent_ttl_s: u64,
+    pub lease_ms: u64,
+    pub single_replica: bool,
+    pub public_max_age_s: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Kafka {
     pub brokers: String,
     pub partitions: i32,
@@ -303,6 +317,21 @@ impl Database {
     #[must_use]
     pub fn is_mysql(&self) -> bool {
         self.url.expose().starts_with("mysql:")
+    }
+}
+
+impl Cache {
+    pub(super) fn check(&self, problems: &mut Vec<String>) {
+        within(problems, "cache.ttl_s", self.ttl_s, 1, 86_400);
+        within(problems, "cache.absent_ttl_s", self.absent_ttl_s, 1, 600);
+        within(problems, "cache.lease_ms", self.lease_ms, 50, 60_000);
+        within(
+            problems,
+            "cache.public_max_age_s",
+            self.public_max_age_s,
+            0,
+            86_400,
+        );
     }
 }
 

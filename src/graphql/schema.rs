@@ -78,7 +78,7 @@ pub fn build(app: &App) -> Engine {
         .http
         .introspection
         .is_on(!app.config().production());
-    Engine::new(limits, || {
+    let engine = Engine::new(limits, || {
         let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
             .data(app.clone())
             .data(limits.clone());
@@ -87,7 +87,8 @@ pub fn build(app: &App) -> Engine {
         } else {
             builder.disable_introspection().disable_suggestions()
         }
-    })
+    });
+    engine.remembering(app.config().cache.document_bytes_max)
 }
 
 /// The schema's text, as `schema.graphql` has it.

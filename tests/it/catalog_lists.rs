@@ -410,6 +410,7 @@ async fn statements_do_not_grow_with_rows() {
             (deep, json!({})),
             (filter, json!({"filter": {"category": {"in": roots}}})),
         ] {
+            test.app.cache().clear();
             let before = test.app.db().statements();
             guest.data(query, variables).await;
             cost.push(test.app.db().statements() - before);

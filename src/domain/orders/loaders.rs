@@ -7,14 +7,13 @@ use crate::db::Db;
 use crate::db::page;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
+use crate::graphql::loading;
 use crate::page::{BadCursor, Page, PageRequest};
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::dataloader::Loader;
 use entity::ids::OrderId;
 use entity::orders::{order, order_history, order_line};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Reads of orders, batched within a request.
 #[derive(Clone, Debug)]
@@ -150,8 +149,5 @@ pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Requ
     let loader = OrdersLoader {
         db: app.db().clone(),
     };
-    request.data(
-        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
-            .delay(Duration::ZERO),
-    )
+    request.data(loading::loader(loader))
 }

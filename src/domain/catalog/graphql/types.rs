@@ -236,9 +236,11 @@ impl Product {
     /// The variant that gives the product's price.
     async fn default_variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
         // Whoever has the product may see it, so only the variant is asked for.
-        let row = load(ctx)
-            .load_one(VariantKey(self.default_variant_id))
+        let rows = load(ctx)
+            .load_one(VariantsOfProduct(self.product_id))
             .await?;
+        let default = |row: &variant::Model| row.id == self.default_variant_id;
+        let row = rows.unwrap_or_default().into_iter().find(default);
         Ok(row.map(ProductVariant::from))
     }
 

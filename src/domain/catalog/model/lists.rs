@@ -133,7 +133,7 @@ pub struct CategoryOrder {
 }
 
 /// How one product is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ProductBy {
     /// By its id.
     Id(ProductId),
@@ -146,7 +146,7 @@ pub enum ProductBy {
 }
 
 /// How one category is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CategoryBy {
     /// By its id.
     Id(CategoryId),

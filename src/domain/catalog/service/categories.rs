@@ -25,11 +25,7 @@ impl Service {
     /// The database fails.
     #[tracing::instrument(name = "catalog.category_by", skip_all)]
     pub async fn category_by(&self, by: CategoryBy) -> Result<Option<category::Model>, Fault> {
-        self.db
-            .read("catalog.category_by", async |c| {
-                Ok(store::category_find(&*c, &by).await?)
-            })
-            .await
+        self.category_find(&by).await
     }
 
     /// A page of categories.
@@ -43,11 +39,20 @@ impl Service {
         order: CategoryOrder,
         request: &PageRequest,
     ) -> Result<Page<category::Model>, page::Error> {
-        self.db
-            .read("catalog.categories_page", async |c| {
-                store::categories_page(&*c, filter, order, request).await
-            })
-            .await
+        let arguments = ("categories", filter, order, request);
+        let (filter_, request_) = (filter.clone(), request.clone());
+        let read = move |service: Self| {
+            let (filter, request) = (filter_.clone(), request_.clone());
+            async move {
+                service
+                    .db
+                    .read("catalog.categories_page", async |c| {
+                        store::categories_page(&*c, &filter, order, &request).await
+                    })
+                    .await
+            }
+        };
+        self.categories_listed(&arguments, read).await
     }
 
     /// Writes categories as they are, parents before their children, in the caller's transaction; for the demo shop.
@@ -59,7 +64,9 @@ impl Service {
         tx: &Tx,
         rows: Vec<category::Model>,
     ) -> Result<(), Fault> {
-        Ok(store::categories_insert(&**tx, &rows).await?)
+        store::categories_insert(&**tx, &rows).await?;
+        let ids = rows.iter().map(|row| row.id);
+        self.categories_changed_in(tx, ids).await
     }
 
     /// Makes a category, once for an idempotency key. Answers it as it is now, and whether an earlier request made it.
@@ -110,6 +117,7 @@ impl Service {
                 }
                 let row = self.category_row(&tx, id, new, position).await?;
                 store::categories_insert(&*tx, &[row]).await?;
+                self.categories_changed_in(&tx, [id]).await?;
                 Ok(id.into())
             })
         })
@@ -225,6 +233,7 @@ impl Service {
         row.version += 1;
         row.updated_at = self.clock.now();
         store::category_update(&**tx, &row).await?;
+        self.categories_changed_in(tx, [row.id]).await?;
         Ok(row)
     }
 
@@ -245,6 +254,8 @@ impl Service {
                 store::terms_delete_of_category(&*tx, &products, id).await?;
                 store::category_products_delete(&*tx, id).await?;
                 if store::category_delete(&*tx, id).await? {
+                    self.categories_changed_in(&tx, [id]).await?;
+                    self.products_changed_in(&tx, products).await?;
                     Ok(row)
                 } else {
                     // Something was put into it just now.

@@ -5,6 +5,7 @@
 
 mod draft;
 mod known;
+mod told;
 
 use self::draft::Draft;
 use self::known::{Known, category_name, drafts_read, slugs_for_new};
@@ -172,6 +173,7 @@ impl Service {
         store::terms_delete_own(&**tx, &plan.renamed).await?;
         store::terms_delete_of_categories(&**tx, &plan.unlinked).await?;
         store::terms_insert(&**tx, &plan.terms).await?;
+        self.import_told_in(tx, plan).await?;
         Ok(())
     }
 

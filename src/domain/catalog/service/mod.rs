@@ -1,5 +1,6 @@
 //! The use cases of the catalogue: one public function each, which opens the transaction it needs.
 
+mod cached;
 mod categories;
 pub mod export;
 pub mod import;
@@ -15,10 +16,12 @@ pub use super::error::ResolveError;
 use super::error::{Error, Kind, Unique};
 pub use super::model::{SellableVariant, VariantReference};
 use super::store;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
+pub use cached::ProductDetail;
 pub use products_change::Outcome;
 use std::collections::HashSet;
 
@@ -34,17 +37,27 @@ pub struct Service {
     db: Db,
     clock: Clock,
     idempotency: Idempotency,
+    cache: Cache,
+    names: cached::Names,
     currency: String,
 }
 
 impl Service {
     /// The catalogue of a shop that sells in `currency`.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, idempotency: Idempotency, currency: &str) -> Self {
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        idempotency: Idempotency,
+        cache: Cache,
+        currency: &str,
+    ) -> Self {
         Self {
             db,
             clock,
             idempotency,
+            cache,
+            names: cached::names(),
             currency: currency.to_owned(),
         }
     }

@@ -232,6 +232,7 @@ impl Service {
         let mut terms = terms_of(&products, &variants);
         terms.extend(category_terms(categories, &links));
         store::terms_insert(&**tx, &terms).await?;
-        Ok(())
+        let ids = products.iter().map(|product| product.id);
+        self.products_changed_in(tx, ids).await
     }
 }

@@ -24,11 +24,8 @@ impl Service {
             ProductBy::Sku(sku) => ProductBy::Sku(sku_fold(&sku)),
             by => by,
         };
-        self.db
-            .read("catalog.product_by", async |c| {
-                Ok(store::product_find(&*c, &by).await?)
-            })
-            .await
+        let found = self.product_detail(&by).await?;
+        Ok(found.map(|detail| detail.product.clone()))
     }
 
     /// Whether there is no product at all, not even a draft.
@@ -49,6 +46,21 @@ impl Service {
     /// A cursor of another list, or the database fails.
     #[tracing::instrument(name = "catalog.products_page", skip_all)]
     pub async fn products_page(
+        &self,
+        filter: &ProductFilter,
+        order: ProductOrder,
+        request: &PageRequest,
+    ) -> Result<Page<product::Model>, page::Error> {
+        let arguments = ("products", filter, order, request);
+        let (filter_, request_) = (filter.clone(), request.clone());
+        let read = move |service: Self| {
+            let (filter, request) = (filter_.clone(), request_.clone());
+            async move { service.products_page_read(&filter, order, &request).await }
+        };
+        self.products_listed(filter, &arguments, read).await
+    }
+
+    async fn products_page_read(
         &self,
         filter: &ProductFilter,
         order: ProductOrder,
@@ -80,13 +92,9 @@ impl Service {
             .await
     }
 
-    /// The same page of the products of several categories, with all below them if the filter says so, in the order of
-    /// the categories: the same three statements however many categories.
-    ///
-    /// # Errors
-    /// A cursor of another list, or the database fails.
-    #[tracing::instrument(name = "catalog.products_pages_by_categories", skip_all)]
-    pub async fn products_pages_by_categories(
+    /// Reads the same page of the products of several categories, with all below them if the filter says so: the same
+    /// three statements however many categories.
+    pub(super) async fn products_pages_read(
         &self,
         categories: &[CategoryId],
         filter: &ProductFilter,
@@ -138,6 +146,7 @@ impl Service {
         product.version += 1;
         product.updated_at = self.clock.now();
         store::product_update(&**tx, &product).await?;
+        self.products_changed_in(tx, [product.id]).await?;
         Ok(product)
     }
 
@@ -154,6 +163,7 @@ impl Service {
             .write("catalog.product_delete", async |tx| {
                 let mut product = product_lock(&tx, id, &["id"]).await?;
                 if store::product_delete(&*tx, id).await? {
+                    self.products_changed_in(&tx, [id]).await?;
                     return Ok(Removed {
                         row: product,
                         archived: false,

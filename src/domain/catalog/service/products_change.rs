@@ -211,6 +211,8 @@ impl Service {
             .map(|(id, changes)| self.product_change(*id, changes, &mut known, &mut written))
             .collect();
         write(tx, &written, &known.categories).await?;
+        let changed = written.products.iter().map(|product| product.id);
+        self.products_changed_in(tx, changed).await?;
         Ok(outcomes)
     }
 

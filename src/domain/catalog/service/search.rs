@@ -78,6 +78,8 @@ impl Service {
             let write = self.db.write("catalog.search_rebuild", async |tx| {
                 let products = store::products_lock_next(&*tx, last, REBUILD).await?;
                 rebuild_in(&tx, &products).await?;
+                let ids = products.iter().map(|product| product.id);
+                self.products_changed_in(&tx, ids).await?;
                 Ok::<_, Fault>((products.len() as u64, products.last().map(|p| p.id)))
             });
             let (rows, next) = write.await?;

@@ -311,6 +311,21 @@ pub(crate) async fn images_delete(
     Ok(())
 }
 
+/// Which categories products stand in.
+pub(crate) async fn category_ids_by_products(
+    c: &impl ConnectionTrait,
+    ids: &[ProductId],
+) -> Result<Vec<(ProductId, CategoryId)>, DbErr> {
+    product_category::Entity::find()
+        .select_only()
+        .column(product_category::Column::ProductId)
+        .column(product_category::Column::CategoryId)
+        .filter(product_category::Column::ProductId.is_in(padded(ids.iter().copied())))
+        .into_tuple()
+        .all(c)
+        .await
+}
+
 /// Categories of products, by product, in the order of their names.
 pub(crate) async fn categories_by_products(
     c: &impl ConnectionTrait,
