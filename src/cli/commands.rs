@@ -1,6 +1,6 @@
 //! Commands that do one thing and end.
 
-use super::{Error, Events, Migrate, User};
+use super::{Error, Events, Import, Migrate, User};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
@@ -9,7 +9,6 @@ use crate::events::log::Waiting;
 use crate::{events, import, seed};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What `health` reads of an answer at most.
@@ -130,15 +129,36 @@ pub(super) async fn events(app: &App, command: Events) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn import_products(
-    app: &App,
-    file: &Path,
-    dry_run: bool,
-    rejects: &Path,
-) -> Result<(), Error> {
+pub(super) async fn import(app: &App, command: Import) -> Result<(), Error> {
     migrate::run(app.db(), app.config(), Direction::Up).await?;
-    let report = import::products::run(app, file, dry_run, rejects).await?;
-    println!("{report}");
+    match command {
+        Import::Products {
+            file,
+            dry_run,
+            rejects,
+        } => {
+            let report = import::products::run(app, &file, dry_run, &rejects).await?;
+            println!("{report}");
+        }
+        Import::Orders {
+            file,
+            source,
+            timezone,
+            dry_run,
+            whole_orders,
+            rejects,
+        } => {
+            let options = import::orders::Options {
+                source,
+                zone: timezone,
+                dry_run,
+                whole_orders,
+                rejects,
+            };
+            let report = import::orders::run(app, &file, &options).await?;
+            println!("{report}");
+        }
+    }
     Ok(())
 }
 

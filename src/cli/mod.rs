@@ -145,13 +145,33 @@ enum Events {
 
 #[derive(Debug, Subcommand)]
 enum Import {
-    /// Products from a CSV file; docs/operations.md lists the columns.
+    /// Products from a CSV file; docs/import.md lists the columns.
     Products {
         /// The file; `-` for standard input.
         file: PathBuf,
         /// Checks everything and writes nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Where refused rows go, with their number and the reason.
+        #[arg(long, default_value = "rejected.csv")]
+        rejects: PathBuf,
+    },
+    /// Orders of another system from a CSV file; docs/import.md lists the columns.
+    Orders {
+        /// The file; it is read twice.
+        file: PathBuf,
+        /// The system they come from; with the order's id there it says which order it is.
+        #[arg(long)]
+        source: Option<String>,
+        /// The zone of times that do not say their own, as Europe/London.
+        #[arg(long, default_value = "UTC", value_parser = zone)]
+        timezone: chrono_tz::Tz,
+        /// Checks everything and writes nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Refuses a whole order when one of its rows is refused.
+        #[arg(long)]
+        whole_orders: bool,
         /// Where refused rows go, with their number and the reason.
         #[arg(long, default_value = "rejected.csv")]
         rejects: PathBuf,
@@ -164,6 +184,11 @@ fn role(text: &str) -> Result<Role, String> {
         .copied()
         .find(|role| role.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| "customer, staff or admin".to_owned())
+}
+
+fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
+    text.parse()
+        .map_err(|_| "a zone of the IANA data base, as Europe/London or UTC".to_owned())
 }
 
 /// Why a command failed.
@@ -219,14 +244,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
-        Command::Import {
-            command:
-                Import::Products {
-                    file,
-                    dry_run,
-                    rejects,
-                },
-        } => commands::import_products(app, &file, dry_run, &rejects).await,
+        Command::Import { command } => commands::import(app, command).await,
         Command::Serve { .. }
         | Command::Worker
         | Command::Schema

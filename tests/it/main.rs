@@ -28,6 +28,7 @@ mod http_hostile;
 mod http_server;
 mod http_spec;
 mod import;
+mod import_orders;
 mod kill;
 mod orders;
 mod orders_service;

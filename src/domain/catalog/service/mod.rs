@@ -2,6 +2,7 @@
 
 mod categories;
 pub mod import;
+mod named;
 mod product_create;
 mod products;
 mod sellable;

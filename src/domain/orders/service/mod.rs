@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+pub mod import;
 
 use super::error::Error;
 use super::model::{Filter, Scope, Sorting};

@@ -1,7 +1,14 @@
 //! `import products`: the catalogue and its initial stock from a file. The columns stand in the [module](super).
 
+mod batch;
+mod cells;
+mod columns;
+mod seen;
+
+use self::batch::{Batch, Stock};
+use self::columns::Column;
 use super::progress::Progress;
-use super::reader::{self, Batch};
+use super::reader;
 use super::rejects::Rejects;
 use crate::app::App;
 use crate::db::Tx;
@@ -80,10 +87,11 @@ pub async fn run(
     rejects_file: &Path,
 ) -> Result<Report, Fault> {
     let started = Instant::now();
-    let source = reader::open(file, rejects_file).await?;
+    let source = reader::open::<Column>(file, rejects_file).await?;
     let mut rejects = Rejects::create(rejects_file, source.columns.clone()).await?;
     let mut progress = Progress::new(source.read.clone(), source.total);
-    let mut batches = source.batches(app.catalog().currency());
+    let currency = app.catalog().currency().to_owned();
+    let mut batches = source.batches(move |source, sink| batch::read(source, &currency, &sink));
     let mut import = Import::new(app, file, dry_run).await?;
     let mut report = Report {
         dry_run,
@@ -92,7 +100,7 @@ pub async fn run(
     };
     while let Some(mut batch) = batches.next().await? {
         import.batch(&mut batch, &mut report).await?;
-        rejects.write(&mut batch).await?;
+        rejects.write(&batch.raw, &mut batch.refused).await?;
         report.rows += batch.raw.len() as u64;
         report.rejected += batch.refused.len() as u64;
         progress.rows(report.rows, report.rejected);
@@ -192,7 +200,7 @@ impl<'a> Import<'a> {
 
     /// Takes out the rows whose stock has nowhere to go.
     fn refuse_warehouses(&self, batch: &mut Batch) {
-        let reason = |stock: &reader::Stock| match &stock.warehouse {
+        let reason = |stock: &Stock| match &stock.warehouse {
             Some(code) if !self.warehouses.by_code.contains_key(code) => {
                 Some("warehouse is not the code of one".to_owned())
             }
