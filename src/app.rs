@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, catalog, inventory, orders};
+use crate::domain::{accounts, carts, catalog, inventory, orders};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 /// How often unpaid orders are looked for whose reservation has ended.
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often carts are looked for that nobody changed for long.
+const CARTS_PERIOD: Duration = Duration::from_secs(600);
 /// How often old idempotency keys are removed.
 const CLEAN_PERIOD: Duration = Duration::from_secs(60);
 
@@ -36,6 +38,7 @@ struct Parts {
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
+    carts: carts::service::Service,
     orders: orders::service::Service,
     workers: Workers,
     accounts: accounts::service::Service,
@@ -76,7 +79,16 @@ impl App {
             clock.clone(),
             idempotency.clone(),
             catalog.clone(),
+            events.clone(),
             config.shop.low_stock_threshold,
+        );
+        let carts = carts::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            inventory.clone(),
+            &config,
         );
         let orders = orders::service::Service::new(
             db.clone(),
@@ -97,6 +109,7 @@ impl App {
                 idempotency,
                 catalog,
                 inventory,
+                carts,
                 orders,
                 workers,
                 accounts,
@@ -117,6 +130,16 @@ impl App {
             move || {
                 let orders = orders.clone();
                 async move { orders::tasks::expire_unpaid(&orders).await }
+            },
+        );
+        let carts = self.carts().clone();
+        workers.every(
+            "carts.remove",
+            CARTS_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let carts = carts.clone();
+                async move { carts::tasks::remove_abandoned(&carts).await }
             },
         );
         let idempotency = self.idempotency().clone();
@@ -177,6 +200,12 @@ impl App {
     #[must_use]
     pub fn inventory(&self) -> &inventory::service::Service {
         &self.parts.inventory
+    }
+
+    /// Carts.
+    #[must_use]
+    pub fn carts(&self) -> &carts::service::Service {
+        &self.parts.carts
     }
 
     /// Orders.

@@ -18,6 +18,7 @@ impl MigrationTrait for Migration {
             .col(c.string("reason", 24))
             .col(c.string_null("reference", 64))
             .col(c.id_null("actor_id"))
+            .col(c.id_null("pair_id"))
             .col(c.time("created_at"))
             .primary_key(Index::create().col("id"))
             .foreign_key(&mut foreign_key(

@@ -102,6 +102,7 @@ pub struct Shop {
     pub currency: String,
     pub low_stock_threshold: i64,
     pub reservation_min: i64,
+    pub cart_days: i64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -246,6 +247,7 @@ impl Shop {
             1,
             43_200,
         );
+        within(problems, "shop.cart_days", self.cart_days, 1, 3_650);
     }
 }
 

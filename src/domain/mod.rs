@@ -1,6 +1,7 @@
 //! The domains of a shop. Each folder has the same inner shape; `docs/architecture.md` explains it once.
 
 pub mod accounts;
+pub mod carts;
 pub mod catalog;
 pub mod inventory;
 pub mod orders;

@@ -150,7 +150,7 @@ pub struct InvalidTransitionError {
 }
 
 /// Arguments that stand beside `input`.
-const BESIDE_INPUT: &[&str] = &["id", "idempotencyKey"];
+const BESIDE_INPUT: &[&str] = &["id", "cartToken", "idempotencyKey"];
 
 impl UserError {
     /// A problem whose path is put below `prefix`, unless it names an argument that stands beside the input.

@@ -11,8 +11,10 @@ mod support;
 
 mod accounts;
 mod accounts_tokens;
+mod addresses;
 mod architecture;
 mod authorization;
+mod carts;
 mod catalog;
 mod catalog_lists;
 mod commands;

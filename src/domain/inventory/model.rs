@@ -1,7 +1,8 @@
 //! Rules of stock that need no database.
 
 use entity::catalog::Availability;
-use entity::ids::{VariantId, WarehouseId};
+use entity::ids::{OrderLineId, ReservationId, VariantId, WarehouseId};
+use entity::inventory::reservation;
 
 /// Stock of a variant in an active warehouse, as an unlocked read saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,17 @@ pub struct Allocation {
     pub warehouse_id: WarehouseId,
     /// Units, 1 or more.
     pub units: i64,
+}
+
+/// Why the units of an order are given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// Nobody paid in time; each reservation is published as expired.
+    Expired,
+    /// The order was cancelled.
+    Cancelled,
+    /// The order could not be completed.
+    Failed,
 }
 
 /// Distributes needs over warehouses in the order of `stock` (priority first); a need may be split.
@@ -73,6 +85,51 @@ pub fn allocate(needs: &[Need], stock: &[Available]) -> Result<Vec<Allocation>, 
     } else {
         Err(short)
     }
+}
+
+/// Units of a reservation that come back into its warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returning {
+    /// The reservation by which they left.
+    pub reservation_id: ReservationId,
+    /// The variant.
+    pub variant_id: VariantId,
+    /// The warehouse.
+    pub warehouse_id: WarehouseId,
+    /// Units, 1 or more.
+    pub units: i64,
+}
+
+/// Distributes what comes back of order lines over the reservations by which it left, in their order.
+///
+/// # Errors
+/// The first line of which more comes back than is out.
+pub fn returning(
+    lines: &[(OrderLineId, i64)],
+    out: &[reservation::Model],
+) -> Result<Vec<Returning>, OrderLineId> {
+    let mut back = Vec::new();
+    for &(line, units) in lines {
+        let mut open = units;
+        for row in out.iter().filter(|row| row.order_line_id == line) {
+            let units = open.min(row.quantity - row.returned);
+            if units > 0 {
+                open -= units;
+                back.push(Returning {
+                    reservation_id: row.id,
+                    variant_id: row.variant_id,
+                    warehouse_id: row.warehouse_id,
+                    units,
+                });
+            }
+        }
+        if open > 0 {
+            return Err(line);
+        }
+    }
+    // Stock rows are locked in this order everywhere.
+    back.sort_unstable_by_key(|row| (row.variant_id, row.warehouse_id));
+    Ok(back)
 }
 
 /// What the public is told of `available` units.

@@ -47,6 +47,8 @@ pub enum StockMovementReason {
     Corrected,
     /// Goods of a paid order left the stock.
     Sold,
+    /// Goods went from one warehouse to another.
+    Transferred,
 }
 
 /// A place where stock is.
@@ -228,8 +230,11 @@ impl StockAdjustInput {
                 &["delta"],
             ));
         }
-        if self.reason == StockMovementReason::Sold {
-            let message = "Only orders sell; choose another reason.";
+        if matches!(
+            self.reason,
+            StockMovementReason::Sold | StockMovementReason::Transferred
+        ) {
+            let message = "Only orders sell, and transfers have a mutation of their own; choose another reason.";
             problems.push(Problem::new(ErrorCode::Invalid, message, &["reason"]));
         }
         let variant_id = mutation_id(&self.variant_id, &["variantId"]);

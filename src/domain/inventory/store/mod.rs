@@ -1,0 +1,11 @@
+//! Every query of the inventory.
+
+mod movements;
+mod reservations;
+mod stock;
+mod warehouses;
+
+pub use movements::*;
+pub use reservations::*;
+pub use stock::*;
+pub use warehouses::*;
