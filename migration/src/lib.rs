@@ -31,6 +31,13 @@ mod m20261121_000020_create_reservations;
 mod m20261121_000161_create_carts;
 mod m20261121_000162_create_cart_lines;
 mod m20261121_000163_create_addresses;
+mod m20261121_000190_create_order_requests;
+mod m20261121_000191_create_order_notes;
+mod m20261121_000192_create_order_fulfillments;
+mod m20261121_000193_create_order_fulfillment_lines;
+mod m20261121_000194_create_order_refunds;
+mod m20261121_000195_create_order_refund_lines;
+mod m20261121_000196_create_order_sagas;
 
 /// All schema changes.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +69,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000161_create_carts::Migration),
             Box::new(m20261121_000162_create_cart_lines::Migration),
             Box::new(m20261121_000163_create_addresses::Migration),
+            Box::new(m20261121_000190_create_order_requests::Migration),
+            Box::new(m20261121_000191_create_order_notes::Migration),
+            Box::new(m20261121_000192_create_order_fulfillments::Migration),
+            Box::new(m20261121_000193_create_order_fulfillment_lines::Migration),
+            Box::new(m20261121_000194_create_order_refunds::Migration),
+            Box::new(m20261121_000195_create_order_refund_lines::Migration),
+            Box::new(m20261121_000196_create_order_sagas::Migration),
         ]
     }
 }
