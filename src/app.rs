@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, carts, catalog, inventory, orders};
+use crate::domain::{accounts, carts, catalog, inventory, orders, payments, wallet};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -19,6 +19,12 @@ use uuid::Uuid;
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
 /// How often carts are looked for that nobody changed for long.
 const CARTS_PERIOD: Duration = Duration::from_secs(600);
+/// How often checkouts are looked for that a crash or an unknown payment left open.
+const CHECKOUTS_PERIOD: Duration = Duration::from_millis(500);
+/// How often it is looked where orders came from that has to be forgotten.
+const FORGET_PERIOD: Duration = Duration::from_secs(3600);
+/// How often open payments are looked for that nobody woke up for.
+const PAYMENTS_PERIOD: Duration = Duration::from_millis(500);
 /// How often old idempotency keys are removed.
 const CLEAN_PERIOD: Duration = Duration::from_secs(60);
 
@@ -40,6 +46,8 @@ struct Parts {
     inventory: inventory::service::Service,
     carts: carts::service::Service,
     orders: orders::service::Service,
+    payments: payments::service::Service,
+    wallet: wallet::service::Service,
     workers: Workers,
     accounts: accounts::service::Service,
     /// Names this process in leases.
@@ -90,14 +98,28 @@ impl App {
             inventory.clone(),
             &config,
         );
+        let wallet = wallet::service::Service::new(db.clone(), clock.clone());
+        let payments = payments::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            wallet.clone(),
+            &config.payments,
+            payments::service::hook::Hook::default(),
+        );
         let orders = orders::service::Service::new(
             db.clone(),
             clock.clone(),
             idempotency.clone(),
-            catalog.clone(),
-            inventory.clone(),
             events.clone(),
-            config.shop.clone(),
+            orders::service::Neighbours {
+                accounts: accounts.clone(),
+                catalog: catalog.clone(),
+                carts: carts.clone(),
+                inventory: inventory.clone(),
+                payments: payments.clone(),
+            },
+            &config,
+            process_id,
         );
         Ok(Self {
             parts: Arc::new(Parts {
@@ -111,6 +133,8 @@ impl App {
                 inventory,
                 carts,
                 orders,
+                payments,
+                wallet,
                 workers,
                 accounts,
                 process_id,
@@ -142,6 +166,8 @@ impl App {
                 async move { carts::tasks::remove_abandoned(&carts).await }
             },
         );
+        self.start_payments();
+        self.start_checkouts();
         let idempotency = self.idempotency().clone();
         workers.every(
             "idempotency.clean",
@@ -150,6 +176,46 @@ impl App {
             move || {
                 let idempotency = idempotency.clone();
                 async move { idempotency.clean().await }
+            },
+        );
+    }
+
+    fn start_checkouts(&self) {
+        let orders = self.orders().clone();
+        let wake = self.payments().changed();
+        self.workers()
+            .every("orders.checkouts", CHECKOUTS_PERIOD, wake, move || {
+                let orders = orders.clone();
+                async move { orders::tasks::checkouts_resume(&orders).await }
+            });
+        let orders = self.orders().clone();
+        self.workers().every(
+            "orders.forget",
+            FORGET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let orders = orders.clone();
+                async move { orders::tasks::requests_forget(&orders).await }
+            },
+        );
+    }
+
+    fn start_payments(&self) {
+        let payments = self.payments().clone();
+        let due = payments.due();
+        self.workers()
+            .every("payments.drive", PAYMENTS_PERIOD, due, move || {
+                let payments = payments.clone();
+                async move { payments::tasks::drive_due(&payments).await }
+            });
+        let payments = self.payments().clone();
+        self.workers().every(
+            "payments.simulated_webhooks",
+            PAYMENTS_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let payments = payments.clone();
+                async move { payments::tasks::simulated_webhooks(&payments).await }
             },
         );
     }
@@ -212,6 +278,18 @@ impl App {
     #[must_use]
     pub fn orders(&self) -> &orders::service::Service {
         &self.parts.orders
+    }
+
+    /// Payments.
+    #[must_use]
+    pub fn payments(&self) -> &payments::service::Service {
+        &self.parts.payments
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn wallet(&self) -> &wallet::service::Service {
+        &self.parts.wallet
     }
 
     /// Background work.

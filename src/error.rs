@@ -54,6 +54,10 @@ error_codes!(
     WarehouseInactive,
     /// The order is paid already.
     AlreadyPaid,
+    /// The account has less than is needed.
+    InsufficientFunds,
+    /// More would be paid back than was paid.
+    RefundExceedsCapture,
     /// The object was changed since `expectedVersion`, or the stock since `expectedQuantity`.
     VersionStale,
     /// More decimals than the currency has.

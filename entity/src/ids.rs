@@ -78,4 +78,14 @@ id_type!(
     OrderFulfillmentId,
     /// An event: the same on every resend.
     EventId,
+    /// A payment of an order.
+    PaymentId,
+    /// One question to a payment provider, with its answer.
+    PaymentAttemptId,
+    /// A refund of a payment.
+    RefundId,
+    /// An account of the ledger.
+    LedgerAccountId,
+    /// An entry of the ledger's journal.
+    JournalEntryId,
 );

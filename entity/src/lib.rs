@@ -14,7 +14,9 @@ pub mod events;
 pub mod ids;
 pub mod inventory;
 pub mod orders;
+pub mod payments;
 pub mod platform;
+pub mod wallet;
 
 /// A column of text that is one of a fixed set, written in capitals as GraphQL writes it.
 macro_rules! text_enum {

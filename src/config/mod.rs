@@ -25,6 +25,8 @@ pub struct Config {
     pub log: Log,
     /// What the shop is.
     pub shop: Shop,
+    /// How orders are paid.
+    pub payments: Payments,
     /// SQLite or MySQL.
     pub database: Database,
     /// Redis.
@@ -102,6 +104,7 @@ impl Config {
         let mut problems = Vec::new();
         self.server.check(&mut problems);
         self.shop.check(&mut problems);
+        self.payments.check(&mut problems);
         self.database.check(&mut problems);
         self.events.check(&mut problems);
         self.auth.check(&mut problems);

@@ -5,3 +5,5 @@ pub mod carts;
 pub mod catalog;
 pub mod inventory;
 pub mod orders;
+pub mod payments;
+pub mod wallet;

@@ -36,6 +36,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.cart", Guest),
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
+    ("Query.assets", Public),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),
     ("Mutation.sessionRefresh", Guest),

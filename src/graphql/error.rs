@@ -40,6 +40,10 @@ pub enum ErrorCode {
     WarehouseInactive,
     /// The order is paid already.
     AlreadyPaid,
+    /// The account has less than is needed.
+    InsufficientFunds,
+    /// More would be paid back than was paid.
+    RefundExceedsCapture,
     /// The object was changed since `expectedVersion`, or the stock since `expectedQuantity`.
     VersionStale,
     /// More decimals than the currency has.

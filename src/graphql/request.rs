@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::domain::accounts::model::Viewer;
-use crate::domain::{accounts, catalog, inventory, orders};
+use crate::domain::{accounts, catalog, inventory, orders, payments};
 use async_graphql::Request;
 use std::net::IpAddr;
 
@@ -40,5 +40,6 @@ fn attach_loaders(request: Request, app: &App) -> Request {
     let request = accounts::loaders::attach(request, app);
     let request = catalog::loaders::attach(request, app);
     let request = inventory::loaders::attach(request, app);
-    orders::loaders::attach(request, app)
+    let request = orders::loaders::attach(request, app);
+    payments::loaders::attach(request, app)
 }

@@ -10,7 +10,7 @@ use super::answer::{self, Executed, Refused, RequestId};
 use super::negotiate::{self, Media};
 use super::parameters::{self, Parameters};
 use super::{auth, graphiql};
-use crate::config::Limits;
+use crate::config::{Http, Limits};
 use crate::graphql::document::{self, Operation};
 use crate::graphql::engine::TOO_COMPLEX;
 use crate::graphql::request::{self, IdempotencyHeader, RequestInfo};
@@ -105,7 +105,15 @@ async fn read_body(incoming: &Incoming, body: Body) -> Result<Bytes, Refused> {
             "The body must be application/json in UTF-8, not compressed.",
         ));
     }
-    let settings = &incoming.state.app.config().http;
+    read_limited(&incoming.headers, &incoming.state.app.config().http, body).await
+}
+
+/// Reads a body within its limits of size and time.
+pub(super) async fn read_limited(
+    headers: &HeaderMap,
+    settings: &Http,
+    body: Body,
+) -> Result<Bytes, Refused> {
     let too_large = || {
         Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -113,8 +121,7 @@ async fn read_body(incoming: &Incoming, body: Body) -> Result<Bytes, Refused> {
             format!("The body is larger than {} bytes.", settings.body_bytes_max),
         )
     };
-    let declared = incoming
-        .headers
+    let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > settings.body_bytes_max) {

@@ -14,6 +14,7 @@ mod observe;
 mod parameters;
 mod persisted;
 pub mod server;
+mod webhooks;
 
 pub use server::Server;
 
@@ -25,7 +26,7 @@ use crate::health::State as Condition;
 use answer::{Refused, RequestId};
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Json, Router, extract, middleware};
 use health::{Checks, Report};
 use http::header::{
@@ -76,6 +77,7 @@ pub(crate) fn router(state: State) -> Router {
                 .fallback(wrong_method),
         )
         .route("/schema.graphql", get(schema_text))
+        .route("/webhooks/payments/{provider}", post(webhooks::payments))
         .route("/.well-known/jwks.json", get(jwks))
         .route("/livez", get(live))
         .route("/readyz", get(ready));

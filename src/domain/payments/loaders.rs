@@ -1,0 +1,114 @@
+//! Batches of one request: payments and refunds of orders, refunds of payments.
+
+use super::store;
+use crate::app::App;
+use crate::db::Db;
+use crate::error::Fault;
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use entity::ids::{OrderId, PaymentId};
+use entity::payments::{payment, refund};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads of payments, batched within a request.
+#[derive(Clone, Debug)]
+pub struct PaymentsLoader {
+    db: Db,
+}
+
+/// Payments of an order, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PaymentsOfOrder(pub OrderId);
+
+/// Refunds of an order, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RefundsOfOrder(pub OrderId);
+
+/// Refunds of a payment, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RefundsOfPayment(pub PaymentId);
+
+impl Loader<PaymentsOfOrder> for PaymentsLoader {
+    type Value = Vec<payment::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[PaymentsOfOrder],
+    ) -> Result<HashMap<PaymentsOfOrder, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("payments.load_payments", async |c| {
+                Ok::<_, Fault>(store::payments_of_orders(&*c, &ids).await?)
+            })
+            .await?;
+        Ok(grouped(keys, rows, |row| PaymentsOfOrder(row.order_id)))
+    }
+}
+
+impl Loader<RefundsOfOrder> for PaymentsLoader {
+    type Value = Vec<refund::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[RefundsOfOrder],
+    ) -> Result<HashMap<RefundsOfOrder, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("payments.load_refunds", async |c| {
+                Ok::<_, Fault>(store::refunds_of_orders(&*c, &ids).await?)
+            })
+            .await?;
+        Ok(grouped(keys, rows, |row| RefundsOfOrder(row.order_id)))
+    }
+}
+
+impl Loader<RefundsOfPayment> for PaymentsLoader {
+    type Value = Vec<refund::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[RefundsOfPayment],
+    ) -> Result<HashMap<RefundsOfPayment, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("payments.load_refunds_of_payments", async |c| {
+                Ok::<_, Fault>(store::refunds_of_payments(&*c, &ids).await?)
+            })
+            .await?;
+        Ok(grouped(keys, rows, |row| RefundsOfPayment(row.payment_id)))
+    }
+}
+
+/// Rows by their key; a key without rows has an empty list.
+fn grouped<K: Copy + Eq + Hash, R>(
+    keys: &[K],
+    rows: Vec<R>,
+    key: impl Fn(&R) -> K,
+) -> HashMap<K, Vec<R>> {
+    let mut found: HashMap<K, Vec<R>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+    for row in rows {
+        found.entry(key(&row)).or_default().push(row);
+    }
+    found
+}
+
+/// Gives a request its own loader.
+#[must_use]
+pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
+    let loader = PaymentsLoader {
+        db: app.db().clone(),
+    };
+    request.data(
+        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
+            .delay(Duration::ZERO),
+    )
+}

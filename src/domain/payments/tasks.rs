@@ -1,0 +1,42 @@
+//! Background passes of payments.
+
+use super::service::Service;
+use crate::error::{Fault, swallow};
+use crate::workers::Progress;
+
+/// Payments, and refunds, that one pass looks at.
+const BATCH: u64 = 100;
+
+/// Drives what is open and due: payments whose result is not known, those of a process that ended, and refunds. Several
+/// replicas may run this at once; what two of them drive is done once.
+///
+/// # Errors
+/// The database fails; the next pass goes on.
+pub async fn drive_due(payments: &Service) -> Result<Progress, Fault> {
+    let (due, refunds) = payments.due_now(BATCH).await?;
+    let is_full = [due.len(), refunds.len()]
+        .iter()
+        .any(|&len| u64::try_from(len) == Ok(BATCH));
+    let mut failed = false;
+    for id in due {
+        // One that fails stays due; it must not keep the others waiting.
+        failed |= swallow(payments.payment_drive(id).await, "driving a payment").is_none();
+    }
+    for id in refunds {
+        failed |= swallow(payments.refund_drive(id).await, "driving a refund").is_none();
+    }
+    Ok(if is_full && !failed {
+        Progress::More
+    } else {
+        Progress::Idle
+    })
+}
+
+/// Sends the webhooks of the simulated provider that are due.
+///
+/// # Errors
+/// The database fails; the next pass goes on.
+pub async fn simulated_webhooks(payments: &Service) -> Result<Progress, Fault> {
+    payments.simulated_webhooks_send().await?;
+    Ok(Progress::Idle)
+}
