@@ -26,7 +26,13 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Cascade,
             ))
             .take();
-        create_table(manager, "order_requests", table, vec![index("idx_order_requests_created", &["created_at"])]).await
+        create_table(
+            manager,
+            "order_requests",
+            table,
+            vec![index("idx_order_requests_created", &["created_at"])],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -30,7 +30,16 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Restrict,
             ))
             .take();
-        create_table(manager, "order_notes", table, vec![index("idx_order_notes_order", &["order_id", "created_at", "id"])]).await
+        create_table(
+            manager,
+            "order_notes",
+            table,
+            vec![index(
+                "idx_order_notes_order",
+                &["order_id", "created_at", "id"],
+            )],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -26,7 +26,16 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Cascade,
             ))
             .take();
-        create_table(manager, "order_fulfillments", table, vec![index("idx_order_fulfillments_order", &["order_id", "created_at", "id"])]).await
+        create_table(
+            manager,
+            "order_fulfillments",
+            table,
+            vec![index(
+                "idx_order_fulfillments_order",
+                &["order_id", "created_at", "id"],
+            )],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

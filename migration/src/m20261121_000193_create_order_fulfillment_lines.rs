@@ -32,7 +32,16 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Cascade,
             ))
             .take();
-        create_table(manager, "order_fulfillment_lines", table, vec![index("idx_order_fulfillment_lines_line", &["order_line_id"])]).await
+        create_table(
+            manager,
+            "order_fulfillment_lines",
+            table,
+            vec![index(
+                "idx_order_fulfillment_lines_line",
+                &["order_line_id"],
+            )],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

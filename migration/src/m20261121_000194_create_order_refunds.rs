@@ -33,7 +33,16 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Cascade,
             ))
             .take();
-        create_table(manager, "order_refunds", table, vec![index("idx_order_refunds_order", &["order_id", "created_at", "id"]), index("idx_order_refunds_due", &["status", "next_run_at"])]).await
+        create_table(
+            manager,
+            "order_refunds",
+            table,
+            vec![
+                index("idx_order_refunds_order", &["order_id", "created_at", "id"]),
+                index("idx_order_refunds_due", &["status", "next_run_at"]),
+            ],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

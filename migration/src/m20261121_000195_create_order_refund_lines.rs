@@ -33,7 +33,13 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Cascade,
             ))
             .take();
-        create_table(manager, "order_refund_lines", table, vec![index("idx_order_refund_lines_line", &["order_line_id"])]).await
+        create_table(
+            manager,
+            "order_refund_lines",
+            table,
+            vec![index("idx_order_refund_lines_line", &["order_line_id"])],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -30,7 +30,13 @@ impl MigrationTrait for Migration {
                 ForeignKeyAction::Cascade,
             ))
             .take();
-        create_table(manager, "order_sagas", table, vec![index("idx_order_sagas_due", &["next_run_at", "order_id"])]).await
+        create_table(
+            manager,
+            "order_sagas",
+            table,
+            vec![index("idx_order_sagas_due", &["next_run_at", "order_id"])],
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -4,6 +4,7 @@ use super::{Error, Events, Import, Migrate, User};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
+use crate::domain::wallet::service::Drift;
 use crate::error::{Failure, Fault, Refusal};
 use crate::events::log::Waiting;
 use crate::{events, import, seed};
@@ -127,6 +128,26 @@ pub(super) async fn events(app: &App, command: Events) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
+    let mut drifts = 0_u64;
+    let mut report = |drift: Drift| {
+        drifts += 1;
+        println!("{drift}");
+    };
+    let verified = app.wallet().verify(&mut report).await?;
+    let payments = app.payments().ledger_verify(&mut report).await?;
+    println!(
+        "{} entries, {} balances and {payments} payments were recomputed.",
+        verified.entries, verified.balances
+    );
+    if drifts == 0 {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the ledger does not add up in {drifts} places"
+    )))
 }
 
 pub(super) async fn import(app: &App, command: Import) -> Result<(), Error> {

@@ -60,6 +60,11 @@ enum Command {
         #[command(subcommand)]
         command: Events,
     },
+    /// Looks at the ledger.
+    Ledger {
+        #[command(subcommand)]
+        command: Ledger,
+    },
     /// Brings data in.
     Import {
         #[command(subcommand)]
@@ -141,6 +146,13 @@ enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Ledger {
+    /// Recomputes every balance from the postings, and compares payments and refunds with theirs; prints what does not
+    /// agree, and fails then.
+    Verify,
 }
 
 #[derive(Debug, Subcommand)]
@@ -244,6 +256,9 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
+        Command::Ledger {
+            command: Ledger::Verify,
+        } => commands::ledger_verify(app).await,
         Command::Import { command } => commands::import(app, command).await,
         Command::Serve { .. }
         | Command::Worker

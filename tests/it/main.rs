@@ -17,6 +17,9 @@ mod authorization;
 mod carts;
 mod catalog;
 mod catalog_lists;
+mod checkout;
+mod checkout_api;
+mod checkout_load;
 mod commands;
 #[cfg(feature = "kafka")]
 mod consumers;
