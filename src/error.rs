@@ -52,6 +52,8 @@ error_codes!(
     CategoryInUse,
     /// The warehouse is not active.
     WarehouseInactive,
+    /// A transfer names the same warehouse twice.
+    SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
     /// A payment or a refund is under way: wait until it is known.

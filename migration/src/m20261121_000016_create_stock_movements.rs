@@ -37,6 +37,14 @@ impl MigrationTrait for Migration {
                     "idx_stock_movements_variant",
                     &["variant_id", "warehouse_id", "created_at"],
                 ),
+                index(
+                    "idx_stock_movements_warehouse",
+                    &["warehouse_id", "created_at", "id"],
+                ),
+                index(
+                    "idx_stock_movements_reference",
+                    &["reference", "created_at", "id"],
+                ),
                 index("idx_stock_movements_created", &["created_at", "id"]),
             ],
         )

@@ -173,6 +173,15 @@ pub struct Events {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub smtp_url: Secret,
+    pub folder: String,
+    pub from: String,
+    pub timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Auth {
     pub key_file: String,
     pub issuer: String,
@@ -402,6 +411,16 @@ impl Events {
             1,
             3_650,
         );
+    }
+}
+
+impl Mail {
+    pub(super) fn check(&self, problems: &mut Vec<String>) {
+        let url = self.smtp_url.expose();
+        if !(url.is_empty() || url.starts_with("smtp://") || url.starts_with("smtps://")) {
+            problems.push("mail.smtp_url: must begin with smtp:// or smtps://".into());
+        }
+        within(problems, "mail.timeout_ms", self.timeout_ms, 100, 600_000);
     }
 }
 

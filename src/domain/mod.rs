@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod carts;
 pub mod catalog;
 pub mod inventory;
+pub mod notifications;
 pub mod orders;
 pub mod payments;
 pub mod wallet;

@@ -38,6 +38,8 @@ pub enum ErrorCode {
     CategoryInUse,
     /// The warehouse is not active.
     WarehouseInactive,
+    /// A transfer names the same warehouse twice.
+    SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
     /// A payment or a refund is under way: wait until it is known.

@@ -45,6 +45,9 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("order-summary", false),
     ("product-orders", true),
     ("stock-adjust", true),
+    ("stock-transfer", true),
+    ("stock-movements", true),
+    ("warehouse-set-status", true),
     ("product-create", true),
 ];
 

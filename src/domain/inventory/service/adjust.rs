@@ -142,7 +142,7 @@ impl Service {
             ..
         } = adjustment;
         if store::warehouse_by_id(&**tx, warehouse_id).await?.is_none() {
-            return Err(Error::WarehouseNotFound.into());
+            return Err(Error::WarehouseNotFound("warehouseId").into());
         }
         let found = store::stock_find(&**tx, variant_id, warehouse_id).await?;
         let (on_hand, reserved) = found

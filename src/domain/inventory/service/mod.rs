@@ -3,7 +3,10 @@
 mod adjust;
 mod availability;
 pub mod import;
+mod movements;
 mod reservations;
+mod transfer;
+mod verify;
 mod warehouses;
 
 use super::error::Error;
@@ -18,6 +21,8 @@ use crate::events::Events;
 use entity::ids::VariantId;
 
 pub use adjust::Adjustment;
+pub use transfer::Transfer;
+pub use verify::Verified;
 
 /// Units on hand that a stock row may have at most.
 pub const ON_HAND_MAX: i64 = 1_000_000_000_000;

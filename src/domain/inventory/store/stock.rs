@@ -2,13 +2,14 @@
 
 use super::warehouses_active;
 use crate::db::insert_all;
-use crate::domain::inventory::model::{Allocation, Available};
+use crate::domain::inventory::model::{Allocation, Available, Place};
 use chrono::{DateTime, Utc};
 use entity::ids::{VariantId, WarehouseId};
 use entity::inventory::stock;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 /// Stock of variants in active warehouses, in the order in which warehouses are emptied. Unlocked.
@@ -164,6 +165,62 @@ pub async fn stock_of_variants_shared(
     stock::Entity::find()
         .filter(stock::COLUMN.variant_id.is_in(variants.to_vec()))
         .lock_shared()
+        .all(c)
+        .await
+}
+
+/// One stock row, which nobody changes until the transaction ends.
+pub async fn stock_lock(
+    c: &impl ConnectionTrait,
+    place: Place,
+) -> Result<Option<stock::Model>, DbErr> {
+    stock::Entity::find_by_id((place.variant_id, place.warehouse_id))
+        .lock_exclusive()
+        .one(c)
+        .await
+}
+
+/// Adds units to a stock row, which is made when it is missing.
+pub async fn stock_put(
+    c: &impl ConnectionTrait,
+    variant_id: VariantId,
+    warehouse_id: WarehouseId,
+    units: i64,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let row = stock::Model {
+        variant_id,
+        warehouse_id,
+        on_hand: units,
+        reserved: 0,
+        updated_at: now,
+    };
+    let there = OnConflict::columns([stock::Column::VariantId, stock::Column::WarehouseId])
+        .value(
+            stock::Column::OnHand,
+            Expr::col((stock::Entity, stock::Column::OnHand)).add(units),
+        )
+        .value(stock::Column::UpdatedAt, Expr::value(now))
+        .to_owned();
+    stock::Entity::insert(row.into_active_model())
+        .on_conflict(there)
+        .exec_without_returning(c)
+        .await?;
+    Ok(())
+}
+
+/// Variants of which a warehouse has units that can be sold, in the order of their ids.
+pub async fn variants_of_warehouse(
+    c: &impl ConnectionTrait,
+    warehouse_id: WarehouseId,
+) -> Result<Vec<VariantId>, DbErr> {
+    stock::Entity::find()
+        .select_only()
+        .column(stock::Column::VariantId)
+        .filter(stock::COLUMN.warehouse_id.eq(warehouse_id))
+        .filter(Expr::col(stock::Column::OnHand).gt(Expr::col(stock::Column::Reserved)))
+        .order_by_asc(stock::COLUMN.variant_id)
+        .into_tuple()
         .all(c)
         .await
 }
