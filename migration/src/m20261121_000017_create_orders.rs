@@ -70,19 +70,21 @@ impl MigrationTrait for Migration {
                     "idx_orders_user_status",
                     &["user_id", "status", "created_at"],
                 ),
-                index("idx_orders_status_created", &["status", "created_at", "id"]),
-                // The lists need the first two; the others make statistics of a period a walk through this index alone.
+                // The lists need the first three; the others make statistics of a period a walk through this index alone.
                 index(
-                    "idx_orders_created",
+                    "idx_orders_status_created",
                     &[
+                        "status",
                         "created_at",
                         "id",
-                        "status",
                         "total_minor",
+                        "source",
                         "customer_reference",
                         "user_id",
                     ],
                 ),
+                index("idx_orders_created", &["created_at", "id"]),
+                index("idx_orders_total", &["total_minor", "id"]),
                 unique("uq_orders_external", &["external_reference", "source"]),
                 index(
                     "idx_orders_customer_reference",

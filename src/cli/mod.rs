@@ -75,6 +75,11 @@ enum Command {
         #[command(subcommand)]
         command: Import,
     },
+    /// Writes data out, in the columns that `import` reads.
+    Export {
+        #[command(subcommand)]
+        command: Export,
+    },
     /// Asks the server on this machine whether it is ready, for health checks of containers.
     Health,
 }
@@ -202,6 +207,25 @@ enum Import {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Export {
+    /// Products with their stock.
+    Products {
+        /// The file; `-` for standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Orders that were sold, those of this shop and imported ones.
+    Orders {
+        /// The file; `-` for standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Only orders of this source; `tradepost` for those of this shop.
+        #[arg(long)]
+        source: Option<String>,
+    },
+}
+
 fn role(text: &str) -> Result<Role, String> {
     Role::ALL
         .iter()
@@ -275,6 +299,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
             command: Ledger::Verify,
         } => commands::ledger_verify(app).await,
         Command::Import { command } => commands::import(app, command).await,
+        Command::Export { command } => commands::export(app, command).await,
         Command::Serve { .. }
         | Command::Worker
         | Command::Schema

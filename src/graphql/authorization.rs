@@ -39,6 +39,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
     ("Query.orderSummary", Least(Customer)),
+    ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),

@@ -1,12 +1,14 @@
 //! `import orders` through the function that the command calls, and as a process that is killed.
 
+use crate::support::process::log_in;
 use crate::support::wait::eventually;
 use crate::support::{TestApp, retail};
 use chrono_tz::Tz;
+use entity::accounts::Role;
 use entity::events::outbox_event;
 use entity::inventory::{reservation, stock_movement};
 use entity::orders::{OrderOrigin, OrderStatus, PaymentStatus, order, order_history, order_line};
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, PaginatorTrait as _};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -222,6 +224,51 @@ async fn neither_stock_nor_events_come_of_an_imported_order() {
     let before = of().await;
     test.orders_from(ORDERS).await;
     assert_eq!(of().await, before);
+}
+
+#[tokio::test]
+async fn mutations_refuse_an_imported_order() {
+    let test = shop().await;
+    test.orders_from(ORDERS).await;
+    let created = test.app.accounts().user_create(
+        "chief@example.com",
+        "Chief",
+        "correct horse battery",
+        Role::Staff,
+    );
+    created.await.unwrap();
+    let server = test.serve().await;
+    let staff = log_in(
+        &server.client(),
+        "chief@example.com",
+        "correct horse battery",
+    )
+    .await;
+    let before = state(&test).await;
+    let cancel = "mutation($id: ID!) { orderCancel(id: $id) { order { id } userErrors { code } } }";
+    let id = json!({ "id": before.order("A1").id.to_string() });
+    let data = staff.data(cancel, id).await;
+    let codes = data["orderCancel"]["userErrors"].as_array().unwrap();
+    assert_eq!(codes.len(), 1, "{data}");
+    assert_eq!(codes[0]["code"], "INVALID_TRANSITION");
+    assert_eq!(state(&test).await, before);
+    // Staff find it by the ids of the other system.
+    let list = "query($filter: OrderFilter) { orders(filter: $filter) { nodes {
+      origin source externalReference customerReference user { id } lines { sku product { name } } history { reason } } } }";
+    for filter in [
+        json!({ "customerReference": "c1" }),
+        json!({ "externalReference": "A1" }),
+    ] {
+        let data = staff.data(list, json!({ "filter": filter })).await;
+        let nodes = data["orders"]["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len(), 1, "{data}");
+        assert_eq!(nodes[0]["origin"], "IMPORT");
+        assert_eq!(
+            (&nodes[0]["source"], &nodes[0]["user"]),
+            (&json!("old-shop"), &json!(null))
+        );
+        assert_eq!(nodes[0]["lines"][1]["product"]["name"], "Cup");
+    }
 }
 
 #[tokio::test]
@@ -561,12 +608,15 @@ fn import_process(test: &TestApp, file: &Path) -> Child {
         .unwrap()
 }
 
-async fn lines_written(test: &TestApp) -> usize {
-    state(test).await.lines.len()
+async fn lines_written(test: &TestApp) -> u64 {
+    let counted = test.app.db().read("test.count", async |c| {
+        Ok::<_, Fault>(order_line::Entity::find().count(&*c).await?)
+    });
+    counted.await.unwrap()
 }
 
 /// Imports a file with the binary, kills it when it has written so many of `total` lines, and lets it end the last time.
-async fn import_with_kills(test: &TestApp, file: &Path, at: &[usize]) -> String {
+async fn import_with_kills(test: &TestApp, file: &Path, at: &[u64]) -> String {
     let mut killed = 0;
     for lines in at {
         let mut child = import_process(test, file);
@@ -589,10 +639,10 @@ async fn import_with_kills(test: &TestApp, file: &Path, at: &[usize]) -> String 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_was_killed_three_times_ends_the_same() {
-    let content = batches(4_000);
+    let content = batches(6_000);
     let whole = shop().await;
     let report = whole.orders_from(&content).await;
-    assert_eq!((report.rejected, report.orders_created), (0, 4_000));
+    assert_eq!((report.rejected, report.orders_created), (0, 6_000));
     let expected = state(&whole).await.without_ids();
     let test = shop().await;
     let file = test.file("orders.csv", &content);
@@ -722,6 +772,7 @@ async fn all_lines_of_the_real_shop_are_accounted_for() {
         399_380_565
     );
     assert_eq!(report.total_minor, 399_380_565);
+    crate::reports::agree_with_the_invoices(&test, &invoices).await;
     let again = run(&test.app, &file, &options(&test)).await.unwrap();
     assert_eq!(counts(&again), [0, 172_634, 1, 0, 8_802, 0]);
 }

@@ -44,6 +44,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("order-cancel", false),
     ("order-summary", false),
     ("product-orders", true),
+    ("sales-statistics", true),
     ("stock-adjust", true),
     ("stock-transfer", true),
     ("stock-movements", true),

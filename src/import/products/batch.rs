@@ -1,6 +1,6 @@
 //! The rows of a products file in batches.
 
-use super::cells;
+use super::cells::{self, Stock};
 use super::seen::Seen;
 use crate::domain::catalog::service::import::Row;
 use crate::error::Fault;
@@ -9,13 +9,6 @@ use crate::import::reader::{BATCH_BYTES, Raw, Sink, Source};
 
 /// Rows of a batch: one transaction.
 const ROWS: usize = 500;
-
-/// The initial stock that a row gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stock {
-    pub(super) units: Option<i64>,
-    pub(super) warehouse: Option<String>,
-}
 
 /// Some rows of a file.
 #[derive(Debug, Default)]
@@ -29,7 +22,7 @@ pub(super) struct Batch {
     /// What the others say.
     pub(super) rows: Vec<Row>,
     /// Their stock.
-    pub(super) stock: Vec<Stock>,
+    pub(super) stock: Vec<Vec<Stock>>,
     bytes: u64,
 }
 
@@ -42,10 +35,7 @@ impl Batch {
             Ok(row) => {
                 self.places.push(place);
                 self.rows.push(row.catalog);
-                self.stock.push(Stock {
-                    units: row.stock,
-                    warehouse: row.warehouse,
-                });
+                self.stock.push(row.stock);
             }
             Err(reason) => self.refused.push((place, reason)),
         }

@@ -18,7 +18,13 @@ const SEPARATOR: char = '|';
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) catalog: CatalogRow,
-    pub(super) stock: Option<i64>,
+    pub(super) stock: Vec<Stock>,
+}
+
+/// The initial stock that a row gives to a warehouse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stock {
+    pub(super) units: Option<i64>,
     pub(super) warehouse: Option<String>,
 }
 
@@ -42,8 +48,7 @@ pub(super) fn parse(columns: &Columns, record: &ByteRecord, currency: &str) -> R
     };
     Ok(Row {
         catalog,
-        stock: cell(Column::Stock)?.optional(|cell| cell.whole(ON_HAND_MAX))?,
-        warehouse: cell(Column::Warehouse)?.optional(|cell| Ok(cell.text.to_owned()))?,
+        stock: stock(cell(Column::Stock)?, cell(Column::Warehouse)?)?,
     })
 }
 
@@ -69,6 +74,31 @@ fn slugs(cell: Cell<'_>) -> Result<Vec<String>, Reason> {
         return cell.wrong(format_args!("has more than {CATEGORIES_MAX} slugs"));
     }
     Ok(slugs)
+}
+
+/// Units and where they are; several of both have bars between.
+fn stock(units: Cell<'_>, warehouses: Cell<'_>) -> Result<Vec<Stock>, Reason> {
+    let values = |cell: Cell<'_>| -> Vec<String> {
+        let parts = cell.text.split(SEPARATOR).map(str::trim);
+        parts.map(str::to_owned).collect()
+    };
+    let (counts, codes) = (values(units), values(warehouses));
+    if counts.len() > 1 && counts.len() != codes.len() {
+        let (counts, codes) = (counts.len(), codes.len());
+        return units.wrong(format_args!("has {counts} values, and warehouse {codes}"));
+    }
+    if (1..codes.len()).any(|place| codes[..place].contains(&codes[place])) {
+        return warehouses.wrong("names one twice");
+    }
+    let stock = codes.iter().enumerate().map(|(place, code)| {
+        let text = counts.get(place).map_or("", String::as_str);
+        let count = Cell { text, ..units };
+        Ok(Stock {
+            units: count.optional(|cell| cell.whole(ON_HAND_MAX))?,
+            warehouse: (!code.is_empty()).then(|| code.clone()),
+        })
+    });
+    stock.collect()
 }
 
 fn status(cell: Cell<'_>) -> Result<ProductStatus, Reason> {
@@ -147,11 +177,14 @@ mod tests {
         );
         assert_eq!(row.catalog.status, Some(ProductStatus::Draft));
         assert_eq!(
-            (row.stock, row.catalog.product.as_deref()),
+            (row.stock[0].units, row.catalog.product.as_deref()),
             (Some(5), Some("tea"))
         );
         let empty = read(&heading, &["A", "Tea", "1", "", "", "", ""]).unwrap();
-        assert_eq!((empty.catalog.categories, empty.stock), (None, None));
+        assert_eq!(
+            (empty.catalog.categories, empty.stock[0].units),
+            (None, None)
+        );
         for (cells, reason) in [
             (
                 ["A", "Tea", "1", "Tea", "", "", ""],
@@ -183,5 +216,36 @@ mod tests {
         assert_eq!(error, "sku is longer than 64 characters");
         let short = read(&["sku", "name", "price"], &["A", "Tea"]).unwrap_err();
         assert_eq!(short, "the row has 2 columns instead of 3");
+    }
+
+    #[test]
+    fn stock_stands_in_one_warehouse_or_in_several() {
+        let of = |stock: &str, warehouse: &str| {
+            let heading = ["sku", "name", "price", "stock", "warehouse"];
+            let row = read(&heading, &["A", "Tea", "1", stock, warehouse])?;
+            let pairs = row
+                .stock
+                .into_iter()
+                .map(|s| (s.warehouse.unwrap_or_default(), s.units));
+            Ok::<_, Reason>(pairs.collect::<Vec<_>>())
+        };
+        let one = |code: &str, units| (code.to_owned(), units);
+        assert_eq!(of("", ""), Ok(vec![one("", None)]));
+        assert_eq!(of("5", ""), Ok(vec![one("", Some(5))]));
+        assert_eq!(of("5", "MAIN"), Ok(vec![one("MAIN", Some(5))]));
+        let two = vec![one("MAIN", Some(5)), one("NORTH", Some(0))];
+        assert_eq!(of("5|0", "MAIN | NORTH"), Ok(two));
+        for (stock, warehouse, reason) in [
+            ("5|6", "", "stock has 2 values, and warehouse 1"),
+            ("5|6", "A|B|C", "stock has 2 values, and warehouse 3"),
+            ("5|6", "A|A", "warehouse names one twice"),
+            ("5|x", "A|B", "stock is not a whole number"),
+        ] {
+            assert_eq!(
+                of(stock, warehouse),
+                Err(reason.to_owned()),
+                "{stock} {warehouse}"
+            );
+        }
     }
 }

@@ -5,7 +5,8 @@ mod cells;
 mod columns;
 mod seen;
 
-use self::batch::{Batch, Stock};
+use self::batch::Batch;
+use self::cells::Stock;
 use self::columns::Column;
 use super::progress::Progress;
 use super::reader;
@@ -211,7 +212,7 @@ impl<'a> Import<'a> {
             _ => None,
         };
         for index in (0..batch.rows.len()).rev() {
-            if let Some(reason) = reason(&batch.stock[index]) {
+            if let Some(reason) = batch.stock[index].iter().find_map(reason) {
                 batch.rows.remove(index);
                 batch.stock.remove(index);
                 batch.refused.push((batch.places.remove(index), reason));
@@ -293,6 +294,14 @@ impl<'a> Import<'a> {
         Ok((results, missing.is_some()))
     }
 
+    /// Where stock goes.
+    fn warehouse(&self, stock: &Stock) -> Option<WarehouseId> {
+        match &stock.warehouse {
+            Some(code) => self.warehouses.by_code.get(code).copied(),
+            None => self.warehouses.default,
+        }
+    }
+
     /// The stock that rows give and that the variants do not have yet.
     async fn stock_plan_in(
         &self,
@@ -303,25 +312,21 @@ impl<'a> Import<'a> {
         let mut begins = Vec::new();
         let mut existing = Vec::new();
         for (row, (planned, stock)) in planned.iter().zip(&batch.stock).enumerate() {
-            let (Ok((variant_id, change)), Some(units)) = (planned, stock.units) else {
+            let Ok((variant_id, change)) = planned else {
                 continue;
             };
-            let warehouse_id = match &stock.warehouse {
-                Some(code) => self.warehouses.by_code.get(code).copied(),
-                None => self.warehouses.default,
-            };
-            let Some(warehouse_id) = warehouse_id else {
-                continue;
-            };
-            if *change != Change::Created {
+            let count = begins.len();
+            begins.extend(stock.iter().filter_map(|stock| {
+                Some(Begin {
+                    row,
+                    variant_id: *variant_id,
+                    warehouse_id: self.warehouse(stock)?,
+                    units: stock.units?,
+                })
+            }));
+            if *change != Change::Created && begins.len() > count {
                 existing.push(*variant_id);
             }
-            begins.push(Begin {
-                row,
-                variant_id: *variant_id,
-                warehouse_id,
-                units,
-            });
         }
         if !existing.is_empty() {
             let known = self.app.inventory().stock_known_in(tx, &existing).await?;

@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod export;
 mod fulfil;
 pub mod hook;
 pub mod import;

@@ -1,9 +1,14 @@
-//! Queries of imports: many rows at a time.
+//! Queries of imports and exports: many rows at a time.
 
 use crate::db::keys::padded;
+use chrono::{DateTime, Utc};
 use entity::ids::OrderId;
-use entity::orders::{order, order_history, order_line};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use entity::orders::{OrderStatus, order, order_history, order_line};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 /// Orders of one insert: below SQLite's 32,766 bound values for many more columns than the table has now.
 const ORDERS: usize = 400;
@@ -89,4 +94,24 @@ pub async fn history_insert<'a>(
             .await?;
     }
     Ok(())
+}
+
+/// The orders behind one in some states, oldest first.
+pub async fn orders_behind(
+    c: &impl ConnectionTrait,
+    statuses: &[OrderStatus],
+    after: Option<(DateTime<Utc>, OrderId)>,
+    limit: u64,
+) -> Result<Vec<order::Model>, DbErr> {
+    let mut select = order::Entity::find()
+        .filter(order::Column::Status.is_in(statuses.iter().copied()))
+        .order_by_asc(order::Column::CreatedAt)
+        .order_by_asc(order::Column::Id);
+    if let Some((at, id)) = after {
+        // The first condition lets both engines begin in the index where the last page ended.
+        select = select
+            .filter(order::Column::CreatedAt.gte(at))
+            .filter(order::Column::CreatedAt.gt(at).or(order::Column::Id.gt(id)));
+    }
+    select.limit(limit).all(c).await
 }
