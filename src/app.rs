@@ -20,6 +20,10 @@ use uuid::Uuid;
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
 /// How often carts are looked for that nobody changed for long.
 const CARTS_PERIOD: Duration = Duration::from_secs(600);
+/// How often checkouts are looked for that a crash or an unknown payment left open.
+const CHECKOUTS_PERIOD: Duration = Duration::from_millis(500);
+/// How often it is looked where orders came from that has to be forgotten.
+const FORGET_PERIOD: Duration = Duration::from_secs(3600);
 /// How often open payments are looked for that nobody woke up for.
 const PAYMENTS_PERIOD: Duration = Duration::from_millis(500);
 /// How often old idempotency keys are removed.
@@ -119,10 +123,16 @@ impl App {
             db.clone(),
             clock.clone(),
             idempotency.clone(),
-            catalog.clone(),
-            inventory.clone(),
             events.clone(),
-            config.shop.clone(),
+            orders::service::Neighbours {
+                accounts: accounts.clone(),
+                catalog: catalog.clone(),
+                carts: carts.clone(),
+                inventory: inventory.clone(),
+                payments: payments.clone(),
+            },
+            &config,
+            process_id,
         );
         let reports = reports::service::Service::new(db.clone());
         Ok(Self {
@@ -173,6 +183,7 @@ impl App {
             },
         );
         self.start_payments();
+        self.start_checkouts();
         let idempotency = self.idempotency().clone();
         workers.every(
             "idempotency.clean",
@@ -181,6 +192,26 @@ impl App {
             move || {
                 let idempotency = idempotency.clone();
                 async move { idempotency.clean().await }
+            },
+        );
+    }
+
+    fn start_checkouts(&self) {
+        let orders = self.orders().clone();
+        let wake = self.payments().changed();
+        self.workers()
+            .every("orders.checkouts", CHECKOUTS_PERIOD, wake, move || {
+                let orders = orders.clone();
+                async move { orders::tasks::checkouts_resume(&orders).await }
+            });
+        let orders = self.orders().clone();
+        self.workers().every(
+            "orders.forget",
+            FORGET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let orders = orders.clone();
+                async move { orders::tasks::requests_forget(&orders).await }
             },
         );
     }

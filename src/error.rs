@@ -56,6 +56,16 @@ error_codes!(
     SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
+    /// A payment or a refund is under way: wait until it is known.
+    PaymentPending,
+    /// The payment was refused; nothing was taken.
+    PaymentDeclined,
+    /// The order was not paid in time, and its stock was given back.
+    ReservationExpired,
+    /// There is nothing in the cart.
+    EmptyCart,
+    /// The total is not the expected one.
+    PriceChanged,
     /// The account has less than is needed.
     InsufficientFunds,
     /// More would be paid back than was paid.

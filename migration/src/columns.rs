@@ -91,6 +91,11 @@ impl Columns {
         ColumnDef::new(name).json().not_null().take()
     }
 
+    /// The same, or nothing.
+    pub(crate) fn json_null(self, name: &'static str) -> ColumnDef {
+        ColumnDef::new(name).json().null().take()
+    }
+
     fn time_type(self, mut column: ColumnDef) -> ColumnDef {
         match self.0 {
             // `timestamp` would round to a second and end in 2038.

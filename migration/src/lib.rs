@@ -40,6 +40,13 @@ mod m20261121_000183_create_ledger_accounts;
 mod m20261121_000184_create_ledger_balances;
 mod m20261121_000185_create_journal_entries;
 mod m20261121_000186_create_postings;
+mod m20261121_000190_create_order_requests;
+mod m20261121_000191_create_order_notes;
+mod m20261121_000192_create_order_fulfillments;
+mod m20261121_000193_create_order_fulfillment_lines;
+mod m20261121_000194_create_order_refunds;
+mod m20261121_000195_create_order_refund_lines;
+mod m20261121_000196_create_order_sagas;
 mod m20261121_000201_create_payments;
 mod m20261121_000202_create_payment_attempts;
 mod m20261121_000203_create_refunds;
@@ -86,6 +93,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000184_create_ledger_balances::Migration),
             Box::new(m20261121_000185_create_journal_entries::Migration),
             Box::new(m20261121_000186_create_postings::Migration),
+            Box::new(m20261121_000190_create_order_requests::Migration),
+            Box::new(m20261121_000191_create_order_notes::Migration),
+            Box::new(m20261121_000192_create_order_fulfillments::Migration),
+            Box::new(m20261121_000193_create_order_fulfillment_lines::Migration),
+            Box::new(m20261121_000194_create_order_refunds::Migration),
+            Box::new(m20261121_000195_create_order_refund_lines::Migration),
+            Box::new(m20261121_000196_create_order_sagas::Migration),
             Box::new(m20261121_000201_create_payments::Migration),
             Box::new(m20261121_000202_create_payment_attempts::Migration),
             Box::new(m20261121_000203_create_refunds::Migration),

@@ -22,20 +22,31 @@ impl MigrationTrait for Migration {
             .col(c.string_null("customer_reference", 64))
             .col(c.string_null("client_reference", 48))
             .col(c.text_null("note"))
+            .col(c.json_null("shipping_address"))
+            .col(c.json_null("billing_address"))
             .col(c.string_null("cancel_reason", 200))
             .col(c.bigint("subtotal_minor"))
             .col(c.bigint("total_minor"))
+            .col(c.bigint("refunded_minor"))
             .col(c.string("currency", 10))
             .col(c.time_null("reservation_expires_at"))
+            .col(c.time_null("reservation_extended_at"))
             .col(c.int("version"))
             .col(c.time("created_at"))
             .col(c.time("updated_at"))
             .col(c.time_null("paid_at"))
             .col(c.time_null("cancelled_at"))
+            .col(c.time_null("fulfilled_at"))
             .primary_key(Index::create().col("id"))
             .check((
                 Alias::new("ck_orders_total"),
                 Expr::col("total_minor").gte(0),
+            ))
+            .check((
+                Alias::new("ck_orders_refunded"),
+                Expr::col("refunded_minor")
+                    .gte(0)
+                    .and(Expr::col("refunded_minor").lte(Expr::col("total_minor"))),
             ))
             .foreign_key(&mut foreign_key(
                 "fk_orders_user",

@@ -27,6 +27,8 @@ pub struct Config {
     pub log: Log,
     /// What the shop is.
     pub shop: Shop,
+    /// How orders are brought to their end.
+    pub checkout: Checkout,
     /// How orders are paid.
     pub payments: Payments,
     /// SQLite or MySQL.
@@ -110,6 +112,7 @@ impl Config {
         let mut problems = Vec::new();
         self.server.check(&mut problems);
         self.shop.check(&mut problems);
+        self.checkout.check(&mut problems);
         self.payments.check(&mut problems);
         self.database.check(&mut problems);
         self.cache.check(&mut problems);

@@ -39,6 +39,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.cart", Guest),
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
+    ("Query.orderSummary", Least(Customer)),
     ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
     ("Query.wallet", Least(Customer)),
@@ -76,7 +77,13 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.cartDelete", Guest),
     ("Mutation.cartMerge", Least(Customer)),
     ("Mutation.orderCreate", Least(Customer)),
+    ("Mutation.cartCheckout", Least(Customer)),
+    ("Mutation.orderPay", Least(Customer)),
     ("Mutation.orderCancel", Least(Customer)),
+    ("Mutation.reservationExtend", Least(Customer)),
+    ("Mutation.orderFulfill", Least(Staff)),
+    ("Mutation.orderRefund", Least(Staff)),
+    ("Mutation.orderNoteAdd", Least(Staff)),
     ("Mutation.orderMarkPaid", Least(Staff)),
 ];
 

@@ -42,6 +42,16 @@ pub enum ErrorCode {
     SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
+    /// A payment or a refund is under way: wait until it is known.
+    PaymentPending,
+    /// The payment was refused; nothing was taken.
+    PaymentDeclined,
+    /// The order was not paid in time, and its stock was given back.
+    ReservationExpired,
+    /// There is nothing in the cart.
+    EmptyCart,
+    /// The total is not the expected one.
+    PriceChanged,
     /// The account has less than is needed.
     InsufficientFunds,
     /// More would be paid back than was paid.
@@ -156,7 +166,7 @@ pub struct InvalidTransitionError {
 }
 
 /// Arguments that stand beside `input`.
-const BESIDE_INPUT: &[&str] = &["id", "cartToken", "idempotencyKey"];
+const BESIDE_INPUT: &[&str] = &["id", "orderId", "cartToken", "idempotencyKey"];
 
 impl UserError {
     /// A problem whose path is put below `prefix`, unless it names an argument that stands beside the input.

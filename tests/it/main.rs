@@ -25,6 +25,9 @@ mod catalog_lists;
 mod catalog_search;
 mod catalog_search_real;
 mod catalog_tree;
+mod checkout;
+mod checkout_api;
+mod checkout_load;
 mod commands;
 #[cfg(feature = "kafka")]
 mod consumers;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::error::Fault;
 use tradepost::seed;
 
@@ -22,7 +22,7 @@ const ORDERS: usize = 3;
 const CUSTOMER: &str = "01930000-0000-7000-8000-000100000002";
 const WAREHOUSE: &str = "01930000-0000-7000-8000-000500000000";
 
-/// The operations in the order in which they are run: a cancelled order was created before.
+/// The operations in the order in which they are run: those on an order follow the one that made it.
 const OPERATIONS: &[(&str, bool)] = &[
     ("register", false),
     ("log-in", false),
@@ -39,7 +39,14 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("wallet", false),
     ("order-create", false),
     ("my-orders", false),
+    ("reservation-extend", false),
+    ("order-pay", false),
+    ("order-fulfill", true),
+    ("order-refund", true),
+    ("order-note-add", true),
+    ("cart-checkout", false),
     ("order-cancel", false),
+    ("order-summary", false),
     ("product-orders", true),
     ("sales-statistics", true),
     ("stock-adjust", true),
@@ -84,8 +91,7 @@ async fn shop(size: usize) -> TestApp {
             reference: VariantReference::Sku("earl-grey".to_owned()),
             quantity: 1,
         }],
-        client_reference: None,
-        note: None,
+        details: Details::default(),
     };
     for _ in 0..ORDERS * size {
         test.app
@@ -127,8 +133,10 @@ async fn measure(size: usize) -> BTreeMap<String, u64> {
     for (name, by_staff) in OPERATIONS {
         let document = std::fs::read_to_string(format!("{FOLDER}/{name}.graphql")).unwrap();
         let mut variables = variables(&document);
-        if *name == "order-cancel" {
-            variables["id"] = order.clone();
+        for id in ["id", "orderId"] {
+            if variables.get(id).is_some() {
+                variables[id] = order.clone();
+            }
         }
         if *name == "cart-merge" {
             variables["cartToken"] = guest_cart(&guest).await;
@@ -146,7 +154,7 @@ async fn measure(size: usize) -> BTreeMap<String, u64> {
                 .is_none_or(|errors| *errors == json!([])),
             "{name}: {data}"
         );
-        if *name == "order-create" {
+        if ["order-create", "cart-checkout"].contains(name) {
             order = payload["order"]["id"].clone();
         }
     }

@@ -1,5 +1,6 @@
 //! A test's own app on its own database.
 
+pub(crate) mod books;
 pub(crate) mod csv_file;
 pub(crate) mod graph;
 pub(crate) mod http;

@@ -260,6 +260,10 @@ impl Service {
                 quantity: line.quantity,
                 unit_price_minor: line.unit_price_minor,
                 total_minor: line_minor,
+                fulfilled: line.quantity,
+                refunded: 0,
+                dropped: 0,
+                restocked: 0,
             });
         }
         let order = order::Model {
@@ -274,16 +278,21 @@ impl Service {
             customer_reference: imported.customer_reference.clone(),
             client_reference: None,
             note: None,
+            shipping_address: None,
+            billing_address: None,
             cancel_reason: None,
             subtotal_minor: total_minor,
             total_minor,
+            refunded_minor: 0,
             currency: self.shop.currency.clone(),
             reservation_expires_at: None,
+            reservation_extended_at: None,
             version: 1,
             created_at: date,
             updated_at: now,
             paid_at: Some(date),
             cancelled_at: None,
+            fulfilled_at: Some(date),
         };
         let reason = format!("imported from {}", imported.source);
         let history = order_history::Model {
