@@ -39,6 +39,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
     ("Query.assets", Public),
+    ("Query.wallet", Least(Customer)),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),
     ("Mutation.sessionRefresh", Guest),
