@@ -3,6 +3,7 @@
 //! This is the only place that reads the environment. A new setting is a field of its section with a default,
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
+mod payments;
 mod sections;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -10,6 +11,7 @@ use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+pub use payments::Payments;
 pub use sections::*;
 
 const DEFAULT: &str = include_str!("../../config/default.toml");

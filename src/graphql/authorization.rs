@@ -40,6 +40,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.orders", Least(Customer)),
     ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
+    ("Query.wallet", Least(Customer)),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),
     ("Mutation.sessionRefresh", Guest),
