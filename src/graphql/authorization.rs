@@ -38,6 +38,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.cart", Guest),
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
+    ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
     ("Query.wallet", Least(Customer)),
     ("Mutation.userRegister", Guest),

@@ -39,6 +39,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("my-orders", false),
     ("order-cancel", false),
     ("product-orders", true),
+    ("sales-statistics", true),
     ("stock-adjust", true),
     ("stock-transfer", true),
     ("stock-movements", true),
