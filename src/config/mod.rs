@@ -4,6 +4,7 @@
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
 mod payments;
+mod secret;
 mod sections;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 pub use payments::Payments;
+pub use secret::Secret;
 pub use sections::*;
 
 const DEFAULT: &str = include_str!("../../config/default.toml");

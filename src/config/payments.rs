@@ -4,7 +4,8 @@
     reason = "each field is explained once, in config/default.toml, beside its default"
 )]
 
-use super::sections::{Secret, within};
+use super::secret::Secret;
+use super::sections::within;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
