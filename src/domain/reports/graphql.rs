@@ -24,6 +24,10 @@ impl ReportsQuery {
     /// PARTLY_FULFILLED, FULFILLED), when it was made; cancelled and expired ones do not. Revenue is what was sold: partial refunds are
     /// not taken off. Requires STAFF.
     #[graphql(guard = "Authorized")]
+    #[expect(
+        clippy::unused_async,
+        reason = "resolvers are async; its fields do the reading"
+    )]
     async fn sales_statistics(
         &self,
         ctx: &Context<'_>,

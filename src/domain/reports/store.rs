@@ -4,7 +4,7 @@
 use super::model::{CustomerSales, DaySales, Part, Period, ProductSales, SOLD, Sales};
 use crate::db::{Engine, sum_i64};
 use entity::ids::{ProductId, UserId};
-use entity::orders::{order, order_line};
+use entity::orders::{OrderStatus, order, order_line};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -18,7 +18,7 @@ fn sold(period: Period) -> SelectStatement {
         .from(order::Entity)
         .and_where(column(order::Column::CreatedAt).gte(period.from))
         .and_where(column(order::Column::CreatedAt).lte(period.to))
-        .and_where(column(order::Column::Status).is_in(SOLD.map(|status| status.as_str())))
+        .and_where(column(order::Column::Status).is_in(SOLD.map(OrderStatus::as_str)))
         .take()
 }
 
