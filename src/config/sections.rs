@@ -107,30 +107,6 @@ pub struct Shop {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Checkout {
-    pub lease_ms: i64,
-    pub retry_least_ms: i64,
-    pub retry_most_ms: i64,
-    pub unknown_hours: i64,
-    pub request_days: i64,
-    pub fault_point: String,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Payments {
-    pub call_timeout_ms: u64,
-    pub retry_least_ms: i64,
-    pub retry_most_ms: i64,
-    pub webhook_secret: Secret,
-    pub webhook_tolerance_s: i64,
-    pub simulated_slow_ms: u64,
-    pub simulated_settle_ms: i64,
-    pub simulated_webhook_late_ms: i64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: Secret,
     pub connections: u32,
@@ -225,13 +201,12 @@ pub struct Limits {
     pub page_size: u32,
     pub page_size_max: u32,
     pub order_lines: usize,
-    pub report_days: i64,
     pub quantity_max: i64,
     pub idempotency_hours: i64,
 }
 
 /// Adds a line to `problems` when a value is outside its range.
-fn within<T: PartialOrd + std::fmt::Display>(
+pub(super) fn within<T: PartialOrd + std::fmt::Display>(
     problems: &mut Vec<String>,
     key: &str,
     value: T,
@@ -282,77 +257,6 @@ impl Shop {
             43_200,
         );
         within(problems, "shop.cart_days", self.cart_days, 1, 3_650);
-    }
-}
-
-impl Checkout {
-    pub(super) fn check(&self, problems: &mut Vec<String>) {
-        for (key, value, least, most) in [
-            ("checkout.lease_ms", self.lease_ms, 100, 600_000),
-            ("checkout.retry_least_ms", self.retry_least_ms, 10, 60_000),
-            (
-                "checkout.retry_most_ms",
-                self.retry_most_ms,
-                self.retry_least_ms,
-                3_600_000,
-            ),
-            ("checkout.unknown_hours", self.unknown_hours, 1, 720),
-            ("checkout.request_days", self.request_days, 1, 3_650),
-        ] {
-            within(problems, key, value, least, most);
-        }
-    }
-}
-
-impl Payments {
-    pub(super) fn check(&self, problems: &mut Vec<String>) {
-        for (key, value, least, most) in [
-            ("payments.retry_least_ms", self.retry_least_ms, 10, 60_000),
-            (
-                "payments.retry_most_ms",
-                self.retry_most_ms,
-                self.retry_least_ms,
-                3_600_000,
-            ),
-            (
-                "payments.webhook_tolerance_s",
-                self.webhook_tolerance_s,
-                1,
-                86_400,
-            ),
-            (
-                "payments.simulated_settle_ms",
-                self.simulated_settle_ms,
-                0,
-                3_600_000,
-            ),
-            (
-                "payments.simulated_webhook_late_ms",
-                self.simulated_webhook_late_ms,
-                0,
-                86_400_000,
-            ),
-        ] {
-            within(problems, key, value, least, most);
-        }
-        within(
-            problems,
-            "payments.call_timeout_ms",
-            self.call_timeout_ms,
-            10,
-            60_000,
-        );
-        within(
-            problems,
-            "payments.simulated_slow_ms",
-            self.simulated_slow_ms,
-            0,
-            60_000,
-        );
-        let secret = self.webhook_secret.expose();
-        if !secret.is_empty() && secret.len() < 16 {
-            problems.push("payments.webhook_secret: at least 16 characters".into());
-        }
     }
 }
 
@@ -531,7 +435,6 @@ impl Limits {
             self.page_size_max,
         );
         within(problems, "limits.order_lines", self.order_lines, 1, 10_000);
-        within(problems, "limits.report_days", self.report_days, 1, 3_660);
         within(
             problems,
             "limits.quantity_max",

@@ -41,6 +41,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.orderSummary", Least(Customer)),
     ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
+    ("Query.wallet", Least(Customer)),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),
     ("Mutation.sessionRefresh", Guest),
