@@ -201,6 +201,7 @@ pub struct Limits {
     pub page_size: u32,
     pub page_size_max: u32,
     pub order_lines: usize,
+    pub report_days: i64,
     pub quantity_max: i64,
     pub idempotency_hours: i64,
 }
@@ -435,6 +436,7 @@ impl Limits {
             self.page_size_max,
         );
         within(problems, "limits.order_lines", self.order_lines, 1, 10_000);
+        within(problems, "limits.report_days", self.report_days, 1, 3_660);
         within(
             problems,
             "limits.quantity_max",
