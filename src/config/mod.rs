@@ -3,6 +3,7 @@
 //! This is the only place that reads the environment. A new setting is a field of its section with a default,
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
+mod checkout;
 mod payments;
 mod secret;
 mod sections;
@@ -12,6 +13,7 @@ use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+pub use checkout::Checkout;
 pub use payments::Payments;
 pub use secret::Secret;
 pub use sections::*;

@@ -73,17 +73,6 @@ pub struct Shop {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Checkout {
-    pub lease_ms: i64,
-    pub retry_least_ms: i64,
-    pub retry_most_ms: i64,
-    pub unknown_hours: i64,
-    pub request_days: i64,
-    pub fault_point: String,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: Secret,
     pub connections: u32,
@@ -251,25 +240,6 @@ impl Shop {
             43_200,
         );
         within(problems, "shop.cart_days", self.cart_days, 1, 3_650);
-    }
-}
-
-impl Checkout {
-    pub(super) fn check(&self, problems: &mut Vec<String>) {
-        for (key, value, least, most) in [
-            ("checkout.lease_ms", self.lease_ms, 100, 600_000),
-            ("checkout.retry_least_ms", self.retry_least_ms, 10, 60_000),
-            (
-                "checkout.retry_most_ms",
-                self.retry_most_ms,
-                self.retry_least_ms,
-                3_600_000,
-            ),
-            ("checkout.unknown_hours", self.unknown_hours, 1, 720),
-            ("checkout.request_days", self.request_days, 1, 3_650),
-        ] {
-            within(problems, key, value, least, most);
-        }
     }
 }
 

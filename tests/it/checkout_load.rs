@@ -6,7 +6,7 @@ use entity::accounts::Role;
 use entity::ids::UserId;
 use entity::inventory::MovementReason;
 use entity::orders::{OrderStatus, PaymentStatus};
-use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
 use serde_json::json;
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::inventory::service::Adjustment;
@@ -15,6 +15,9 @@ use tradepost::domain::orders::service::{Details, NewLine, NewOrder, NewRefund};
 use tradepost::domain::orders::tasks;
 use tradepost::domain::payments::service::Method;
 use tradepost::error::Failure;
+
+/// Buyers at the same time.
+const AT_ONCE: usize = 32;
 
 /// What a buyer does with an order, by the buyer's number.
 async fn buyer(test: &TestApp, user: UserId, sold: Sold, number: usize) {
@@ -135,7 +138,10 @@ async fn buyers(count: usize) {
         places.push(Sold { warehouse, ..sold });
     }
     let user = test.user("buyer@example.com", Role::Customer).await;
-    let buying = join_all((0..count).map(|number| buyer(&test, user, sold, number)));
+    let buying = stream::iter(0..count)
+        .map(|number| buyer(&test, user, sold, number))
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<()>>();
     let counting = async {
         for round in 0..count / 10 {
             let place = places[round % 3];

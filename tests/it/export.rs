@@ -8,7 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait, QueryFilter};
 use std::path::PathBuf;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::error::Fault;
 use tradepost::export;
 use tradepost::import::orders::{Options, Report, run};
@@ -154,15 +154,15 @@ async fn live_sales_are_exported_and_what_was_not_sold_is_not() {
                 reference: VariantReference::Sku("EG".to_owned()),
                 quantity: 1,
             }],
-            client_reference: None,
-            note: None,
+            details: Details::default(),
         };
-        let (order, _) = test
+        let (paid, _) = test
             .app
             .orders()
             .order_create(user, &new, None)
             .await
             .unwrap();
+        let order = paid.order;
         let id = order.id;
         let written = test.app.db().write("test.status", async |tx| {
             order::Entity::update_many()

@@ -114,7 +114,7 @@ async fn each_change_raises_the_version_and_writes_one_history_row_and_one_event
     let (paid, _) = test
         .app
         .orders()
-        .order_mark_paid(Scope::All, user, order.id, None)
+        .order_mark_paid(user, order.id, None)
         .await
         .unwrap();
     assert_eq!((paid.status, paid.version), (OrderStatus::Paid, 2));

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use tradepost::db::Engine;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::domain::reports::model::{Part, Period};
 use tradepost::domain::reports::store;
 use tradepost::error::Fault;
@@ -70,15 +70,15 @@ async fn live(
             reference: VariantReference::Sku(sku.to_owned()),
             quantity,
         }],
-        client_reference: None,
-        note: None,
+        details: Details::default(),
     };
-    let (order, _) = test
+    let (paid, _) = test
         .app
         .orders()
         .order_create(user, &new, None)
         .await
         .unwrap();
+    let order = paid.order;
     let id = order.id;
     let written = test.app.db().write("test.status", async |tx| {
         order::Entity::update_many()

@@ -506,7 +506,9 @@ fn is_named(detail: &ProductDetail, by: &ProductBy) -> bool {
 mod tests {
     use super::*;
     use crate::cache::Generation;
-    use crate::domain::catalog::model::{CategoryFilter, CategoryOrder, CategorySort, ProductSort};
+    use crate::domain::catalog::model::{
+        CategoryFilter, CategoryOrder, CategorySort, ProductSort, Search,
+    };
     use crate::page::Window;
     use entity::catalog::{Availability, CategoryStatus, ProductStatus};
     use std::collections::HashSet;
@@ -562,9 +564,12 @@ mod tests {
             price_max_minor: _,
             name_contains: _,
             name_prefix: _,
+            with_subcategories: _,
+            search: _,
         } = &plain;
         let id = |n| CategoryId(Uuid::from_u128(n));
         let text = |text: &str| Some(text.to_owned());
+        let searched = |text: &str| Search::of(text, 10).unwrap();
         let filters = [
             plain.clone(),
             with(&|filter| filter.categories = Some(vec![])),
@@ -579,6 +584,10 @@ mod tests {
             with(&|filter| filter.name_contains = text("a")),
             with(&|filter| filter.name_contains = text("b")),
             with(&|filter| filter.name_prefix = text("a")),
+            with(&|filter| filter.with_subcategories = false),
+            with(&|filter| filter.search = searched("a")),
+            with(&|filter| filter.search = searched("b")),
+            with(&|filter| filter.search = searched("a b")),
         ];
         let order = |by, descending| ProductOrder { by, descending };
         let mut orders = Vec::new();
@@ -586,6 +595,7 @@ mod tests {
             ProductSort::CreatedAt,
             ProductSort::Name,
             ProductSort::Price,
+            ProductSort::Relevance,
         ] {
             orders.extend([order(by, true), order(by, false)]);
         }

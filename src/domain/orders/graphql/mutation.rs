@@ -6,7 +6,6 @@ use super::{
 };
 use crate::app::App;
 use crate::domain::orders::error::{ChangeError, Error};
-use crate::domain::orders::model::Scope;
 use crate::domain::orders::service::{Origin, Paid};
 use crate::domain::payments::graphql::{Payment, Refund};
 use crate::error::{Failure, Problem, Refusal as _};
@@ -355,8 +354,7 @@ impl OrdersMutation {
         let outcome = async {
             let id: OrderId = mutation_id(&id, &["id"]).map_err(Error::Input)?;
             let key = idempotency::key(ctx, user_id, "orderMarkPaid", idempotency_key, &id)?;
-            let orders = app.orders();
-            orders.order_mark_paid(Scope::All, user_id, id, key).await
+            app.orders().order_mark_paid(user_id, id, key).await
         };
         answer(outcome.await.map(|done| told(ctx, done).into()), &[])
     }

@@ -148,7 +148,6 @@ impl Service {
     /// Not found, imported, paid already, a payment is under way, or its state does not allow it.
     pub async fn order_mark_paid(
         &self,
-        scope: Scope,
         actor_id: UserId,
         id: OrderId,
         key: Option<idempotency::Request>,
@@ -158,14 +157,14 @@ impl Service {
             self.db
                 .write("orders.mark_paid", async |tx| {
                     idempotency::record(&tx, &self.clock, key, id.0).await?;
-                    self.mark_paid_in(&tx, scope, actor_id, id).await
+                    self.mark_paid_in(&tx, Scope::All, actor_id, id).await
                 })
                 .await?;
             self.events.wake();
             Ok(id.0)
         };
         let (id, replayed) = self.idempotency.once(key, effect).await?;
-        Ok((self.order_after(scope, OrderId(id)).await?, replayed))
+        Ok((self.order_after(Scope::All, OrderId(id)).await?, replayed))
     }
 
     pub(super) async fn mark_paid_in(

@@ -192,8 +192,7 @@ impl Service {
             let mut results = self.apply(&[planned]).await;
             match results.pop() {
                 Some(Ok(())) if is_free => {
-                    let own = Scope::Own(user_id);
-                    self.order_mark_paid(own, user_id, wanted.id, None).await?;
+                    self.order_mark_paid(user_id, wanted.id, None).await?;
                     return Ok(wanted.id);
                 }
                 Some(Ok(())) => return Ok(wanted.id),

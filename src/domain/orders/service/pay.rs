@@ -176,7 +176,7 @@ impl Service {
     pub(super) async fn checkout_follow(&self, id: OrderId) {
         let run = async {
             self.hook.at(Point::Begun)?;
-            self.checkout_run(id).await
+            self.checkout_steps(id).await
         };
         swallow(run.await, "driving a checkout");
     }

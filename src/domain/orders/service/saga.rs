@@ -96,9 +96,15 @@ impl Service {
                 Ok::<_, Fault>(store::sagas::saga_claim(&*tx, id, holder, now, until).await?)
             })
             .await?;
-        if !claimed {
-            return Ok(());
+        if claimed {
+            self.checkout_steps(id).await
+        } else {
+            Ok(())
         }
+    }
+
+    /// Drives a checkout that this process holds.
+    pub(super) async fn checkout_steps(&self, id: OrderId) -> Result<(), Fault> {
         for _ in 0..STEPS_MAX {
             let Some(saga) = self.saga_read(id).await? else {
                 return Ok(());
