@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, carts, catalog, inventory, orders, payments, wallet};
+use crate::domain::{accounts, carts, catalog, inventory, orders, payments, reports, wallet};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -42,6 +42,7 @@ struct Parts {
     inventory: inventory::service::Service,
     carts: carts::service::Service,
     orders: orders::service::Service,
+    reports: reports::service::Service,
     payments: payments::service::Service,
     wallet: wallet::service::Service,
     workers: Workers,
@@ -111,6 +112,7 @@ impl App {
             events.clone(),
             config.shop.clone(),
         );
+        let reports = reports::service::Service::new(db.clone());
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
@@ -123,6 +125,7 @@ impl App {
                 inventory,
                 carts,
                 orders,
+                reports,
                 payments,
                 wallet,
                 workers,
@@ -247,6 +250,12 @@ impl App {
     #[must_use]
     pub fn orders(&self) -> &orders::service::Service {
         &self.parts.orders
+    }
+
+    /// Reports.
+    #[must_use]
+    pub fn reports(&self) -> &reports::service::Service {
+        &self.parts.reports
     }
 
     /// Payments.

@@ -76,6 +76,12 @@ pub mod order {
         pub payment_status: PaymentStatus,
         /// Origin.
         pub origin: OrderOrigin,
+        /// The system it was imported from, unique with `external_reference`; nothing for live orders.
+        pub source: Option<String>,
+        /// Its id in that system.
+        pub external_reference: Option<String>,
+        /// The customer's id in that system.
+        pub customer_reference: Option<String>,
         /// The client's own name for the order, unique for a user, up to 48 characters.
         pub client_reference: Option<String>,
         /// A note of the customer, up to 1,000 characters.

@@ -17,6 +17,9 @@ impl MigrationTrait for Migration {
             .col(c.string("status", 24))
             .col(c.string("payment_status", 24))
             .col(c.string("origin", 16))
+            .col(c.string_null("source", 64))
+            .col(c.string_null("external_reference", 64))
+            .col(c.string_null("customer_reference", 64))
             .col(c.string_null("client_reference", 48))
             .col(c.text_null("note"))
             .col(c.string_null("cancel_reason", 200))
@@ -56,8 +59,26 @@ impl MigrationTrait for Migration {
                     "idx_orders_user_status",
                     &["user_id", "status", "created_at"],
                 ),
-                index("idx_orders_status_created", &["status", "created_at", "id"]),
+                // The lists need the first three; the others make statistics of a period a walk through this index alone.
+                index(
+                    "idx_orders_status_created",
+                    &[
+                        "status",
+                        "created_at",
+                        "id",
+                        "total_minor",
+                        "source",
+                        "customer_reference",
+                        "user_id",
+                    ],
+                ),
                 index("idx_orders_created", &["created_at", "id"]),
+                index("idx_orders_total", &["total_minor", "id"]),
+                unique("uq_orders_external", &["external_reference", "source"]),
+                index(
+                    "idx_orders_customer_reference",
+                    &["customer_reference", "created_at", "id"],
+                ),
                 index(
                     "idx_orders_status_expires",
                     &["status", "reservation_expires_at"],

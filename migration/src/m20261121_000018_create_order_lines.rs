@@ -44,7 +44,17 @@ impl MigrationTrait for Migration {
             "order_lines",
             table,
             vec![
-                index("idx_order_lines_order", &["order_id", "position"]),
+                // What statistics sum stands in the index, so that they do not read the lines themselves.
+                index(
+                    "idx_order_lines_order",
+                    &[
+                        "order_id",
+                        "position",
+                        "product_id",
+                        "quantity",
+                        "total_minor",
+                    ],
+                ),
                 index("idx_order_lines_product", &["product_id", "order_id"]),
                 index("idx_order_lines_variant", &["variant_id"]),
             ],

@@ -1,16 +1,15 @@
 //! Commands that do one thing and end.
 
-use super::{Error, Events, Migrate, User};
+use super::{Error, Events, Export, Import, Migrate, User};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
 use crate::domain::wallet::service::Drift;
 use crate::error::{Failure, Fault, Refusal};
 use crate::events::log::Waiting;
-use crate::{events, import, seed};
+use crate::{events, export, import, seed};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What `health` reads of an answer at most.
@@ -173,15 +172,57 @@ pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
     )))
 }
 
-pub(super) async fn import_products(
-    app: &App,
-    file: &Path,
-    dry_run: bool,
-    rejects: &Path,
-) -> Result<(), Error> {
+pub(super) async fn import(app: &App, command: Import) -> Result<(), Error> {
     migrate::run(app.db(), app.config(), Direction::Up).await?;
-    let report = import::products::run(app, file, dry_run, rejects).await?;
-    println!("{report}");
+    match command {
+        Import::Products {
+            file,
+            dry_run,
+            rejects,
+        } => {
+            let report = import::products::run(app, &file, dry_run, &rejects).await?;
+            println!("{report}");
+        }
+        Import::Orders {
+            file,
+            source,
+            timezone,
+            dry_run,
+            whole_orders,
+            rejects,
+        } => {
+            let options = import::orders::Options {
+                source,
+                zone: timezone,
+                dry_run,
+                whole_orders,
+                rejects,
+            };
+            let report = import::orders::run(app, &file, &options).await?;
+            println!("{report}");
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn export(app: &App, command: Export) -> Result<(), Error> {
+    // What was written is said on the other stream: the rows may go to standard output.
+    match command {
+        Export::Products { file } => {
+            let report = export::products::run(app, &file).await?;
+            eprintln!("{} rows", report.rows);
+            if report.archived > 0 {
+                eprintln!(
+                    "{} variants that were taken out of sale are left out",
+                    report.archived
+                );
+            }
+        }
+        Export::Orders { file, source } => {
+            let report = export::orders::run(app, &file, source.as_deref()).await?;
+            eprintln!("{} orders in {} rows", report.orders, report.rows);
+        }
+    }
     Ok(())
 }
 

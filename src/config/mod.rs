@@ -3,6 +3,8 @@
 //! This is the only place that reads the environment. A new setting is a field of its section with a default,
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
+mod payments;
+mod secret;
 mod sections;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -10,6 +12,8 @@ use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+pub use payments::Payments;
+pub use secret::Secret;
 pub use sections::*;
 
 const DEFAULT: &str = include_str!("../../config/default.toml");

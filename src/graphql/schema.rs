@@ -8,6 +8,7 @@ use crate::domain::carts::graphql::{CartsMutation, CartsQuery};
 use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
+use crate::domain::reports::graphql::ReportsQuery;
 use crate::domain::wallet::graphql::WalletQuery;
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
@@ -25,6 +26,7 @@ pub struct Query(
     InventoryQuery,
     CartsQuery,
     OrdersQuery,
+    ReportsQuery,
     WalletQuery,
 );
 

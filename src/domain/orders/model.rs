@@ -58,6 +58,10 @@ pub struct Filter {
     pub number: Option<String>,
     /// With this client reference.
     pub client_reference: Option<String>,
+    /// With this id in the system it was imported from.
+    pub external_reference: Option<String>,
+    /// Of the customer with this id in the system it was imported from.
+    pub customer_reference: Option<String>,
     /// Made at or after.
     pub created_from: Option<DateTime<Utc>>,
     /// Made at or before.

@@ -1,5 +1,7 @@
 //! Every query of orders.
 
+pub mod import;
+
 use super::model::{Filter, Parent, Scope, Sort, Sorting};
 use super::plan::Plan;
 use crate::db::page::Keyset;
@@ -46,6 +48,12 @@ pub fn orders(scope: Scope, filter: &Filter) -> Select<order::Entity> {
     }
     if let Some(reference) = &filter.client_reference {
         select = select.filter(order::COLUMN.client_reference.eq(reference.to_owned()));
+    }
+    if let Some(reference) = &filter.external_reference {
+        select = select.filter(order::COLUMN.external_reference.eq(reference.to_owned()));
+    }
+    if let Some(reference) = &filter.customer_reference {
+        select = select.filter(order::COLUMN.customer_reference.eq(reference.to_owned()));
     }
     if let Some(from) = filter.created_from {
         select = select.filter(order::COLUMN.created_at.gte(from));

@@ -13,6 +13,8 @@ pub enum Error {
         /// What it has.
         available: Money,
     },
+    /// An account would hold more than 64 bits of its asset's smallest unit.
+    TooLarge,
 }
 
 impl Refusal for Error {
@@ -31,6 +33,11 @@ impl Refusal for Error {
                     available.currency
                 ),
                 &[],
+            ),
+            Self::TooLarge => Problem::new(
+                ErrorCode::OutOfRange,
+                "The balance would become too large.",
+                &["amount"],
             ),
         }
     }

@@ -1,10 +1,14 @@
-//! Assets as everybody sees them.
+//! Assets as everybody sees them, and wallets as their owners and staff do.
 
+use super::service::UserBalance;
 use crate::app::App;
-use crate::graphql::authorization::Authorized;
+use crate::domain::accounts::model::Viewer;
+use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::error::ApiError;
-use crate::graphql::scalars::CurrencyCode;
-use async_graphql::{Context, Enum, Object, SimpleObject};
+use crate::graphql::scalars::{CurrencyCode, Money, query_id};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::accounts::Role;
+use entity::ids::UserId;
 use entity::wallet::asset;
 
 /// What an asset is. New values may be added.
@@ -41,6 +45,34 @@ impl From<asset::Model> for Asset {
     }
 }
 
+/// What a user has of an asset.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct WalletBalance {
+    /// The asset.
+    pub asset: Asset,
+    /// What can be spent.
+    pub available: Money,
+    /// What is set aside for something that was begun.
+    pub held: Money,
+}
+
+impl From<UserBalance> for WalletBalance {
+    fn from(row: UserBalance) -> Self {
+        Self {
+            available: Money::new(row.available_minor, &row.asset.code),
+            held: Money::new(row.held_minor, &row.asset.code),
+            asset: row.asset.into(),
+        }
+    }
+}
+
+/// The money of a user.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Wallet {
+    /// One balance for each asset that the user ever had, in the order of the assets' codes.
+    pub balances: Vec<WalletBalance>,
+}
+
 /// Reads of the wallet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WalletQuery;
@@ -52,5 +84,34 @@ impl WalletQuery {
     async fn assets(&self, ctx: &Context<'_>) -> Result<Vec<Asset>, ApiError> {
         let assets = ctx.data_unchecked::<App>().wallet().assets().await?;
         Ok(assets.into_iter().map(Asset::from).collect())
+    }
+
+    /// Your wallet; staff see everybody's. Null when there is no such user, or it is not yours. Requires the role
+    /// CUSTOMER.
+    #[graphql(guard = "Authorized", complexity = "10 * child_complexity")]
+    async fn wallet(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose; your own if left out.")] user_id: Option<ID>,
+    ) -> Result<Option<Wallet>, ApiError> {
+        let Viewer::User(asks) = viewer(ctx) else {
+            return Err(ApiError::Unauthenticated);
+        };
+        let user_id: UserId = match &user_id {
+            Some(id) => query_id(id)?,
+            None => asks.user_id,
+        };
+        let app = ctx.data_unchecked::<App>();
+        let is_own = user_id == asks.user_id;
+        if !is_own && asks.role < Role::Staff {
+            return Ok(None);
+        }
+        if !is_own && app.accounts().user_by_id(user_id).await?.is_none() {
+            return Ok(None);
+        }
+        let balances = app.wallet().balances_of(user_id).await?;
+        Ok(Some(Wallet {
+            balances: balances.into_iter().map(WalletBalance::from).collect(),
+        }))
     }
 }

@@ -1,18 +1,16 @@
 //! Every query of the ledger.
 
 use super::model::{Account, NewEntry, shard};
+use crate::db::insert_all;
 use crate::db::keys::padded;
 use chrono::{DateTime, Utc};
-use entity::ids::{JournalEntryId, LedgerAccountId};
-use entity::wallet::{asset, journal_entry, ledger_account, ledger_balance, posting};
+use entity::ids::{JournalEntryId, LedgerAccountId, UserId};
+use entity::wallet::{AccountKind, asset, journal_entry, ledger_account, ledger_balance, posting};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, JoinType,
     QueryFilter, QueryOrder, QuerySelect,
 };
-
-/// Rows of one multi-row insert: stays well below both engines' limits of bound values.
-const INSERT_ROWS: usize = 1_000;
 
 /// All assets, in the order of their codes.
 pub async fn assets(c: &impl ConnectionTrait) -> Result<Vec<asset::Model>, DbErr> {
@@ -22,6 +20,55 @@ pub async fn assets(c: &impl ConnectionTrait) -> Result<Vec<asset::Model>, DbErr
         .await
 }
 
+/// Assets by their codes, in the order of these.
+pub async fn assets_by_codes(
+    c: &impl ConnectionTrait,
+    codes: &[String],
+) -> Result<Vec<asset::Model>, DbErr> {
+    asset::Entity::find()
+        .filter(asset::COLUMN.code.is_in(codes.to_vec()))
+        .order_by_asc(asset::COLUMN.code)
+        .all(c)
+        .await
+}
+
+/// A balance of a user.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct OfUser {
+    /// What the account is for.
+    pub kind: AccountKind,
+    /// The asset's code.
+    pub asset: String,
+    /// Minor units.
+    pub amount_minor: i64,
+}
+
+/// The balances of a user's accounts.
+pub async fn balances_of_user(
+    c: &impl ConnectionTrait,
+    user_id: UserId,
+) -> Result<Vec<OfUser>, DbErr> {
+    let (a, b) = ("a", "b");
+    let query = Query::select()
+        .column((a, ledger_account::Column::Kind))
+        .column((a, ledger_account::Column::Asset))
+        .column((b, ledger_balance::Column::AmountMinor))
+        .from_as(ledger_account::Entity, a)
+        .join_as(
+            JoinType::InnerJoin,
+            ledger_balance::Entity,
+            b,
+            Expr::col((b, ledger_balance::Column::AccountId))
+                .equals((a, ledger_account::Column::Id)),
+        )
+        .and_where(Expr::col((a, ledger_account::Column::UserId)).eq(user_id))
+        .take();
+    let rows = c.query_all(&query).await?;
+    rows.iter()
+        .map(|row| OfUser::from_query_result(row, ""))
+        .collect()
+}
+
 /// Writes entries and their postings.
 pub async fn entries_insert(
     c: &impl ConnectionTrait,
@@ -29,30 +76,13 @@ pub async fn entries_insert(
     number: i32,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let rows: Vec<_> = entries.iter().map(|entry| entry_row(entry, now)).collect();
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        journal_entry::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    let rows: Vec<_> = entries
-        .iter()
-        .flat_map(|entry| posting_rows(entry, number))
-        .collect();
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        posting::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    Ok(())
+    insert_all(
+        c,
+        entries.iter().map(|entry| entry_row(entry, now)).collect(),
+    )
+    .await?;
+    let postings = entries.iter().flat_map(|entry| posting_rows(entry, number));
+    insert_all(c, postings.collect()).await
 }
 
 fn entry_row(entry: &NewEntry, now: DateTime<Utc>) -> journal_entry::Model {
@@ -112,23 +142,19 @@ pub async fn account_insert(
     ledger_account::Entity::insert(row.into_active_model())
         .exec_without_returning(c)
         .await?;
-    let rows = (0..account.shards()).map(|shard| {
-        ledger_balance::Model {
-            account_id: account.id(),
-            shard,
-            amount_minor: 0,
-            least_minor: account.least_minor(),
-            updated_at: now,
-        }
-        .into_active_model()
+    let rows = (0..account.shards()).map(|shard| ledger_balance::Model {
+        account_id: account.id(),
+        shard,
+        amount_minor: 0,
+        least_minor: account.least_minor(),
+        updated_at: now,
     });
-    ledger_balance::Entity::insert_many(rows)
-        .exec_without_returning(c)
-        .await?;
-    Ok(())
+    insert_all(c, rows.collect()).await
 }
 
-/// Adds to a balance row if it stays at its least amount or above; `false` when it would not.
+/// Adds to a balance row if it stays at its least amount or above, and within 64 bits; `false` when it would not.
+///
+/// The bound is computed here: a sum that does not fit is an error of MySQL and a float of SQLite.
 pub async fn balance_add(
     c: &impl ConnectionTrait,
     account_id: LedgerAccountId,
@@ -138,17 +164,21 @@ pub async fn balance_add(
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let amount = Expr::col(ledger_balance::Column::AmountMinor);
-    let mut update = ledger_balance::Entity::update_many()
+    let is_within = if amount_minor < 0 {
+        let least = least_minor.unwrap_or(i64::MIN);
+        amount.clone().gte(least.saturating_sub(amount_minor))
+    } else {
+        amount.clone().lte(i64::MAX - amount_minor)
+    };
+    let update = ledger_balance::Entity::update_many()
         .col_expr(
             ledger_balance::Column::AmountMinor,
-            amount.clone().add(amount_minor),
+            amount.add(amount_minor),
         )
         .col_expr(ledger_balance::Column::UpdatedAt, Expr::value(now))
         .filter(ledger_balance::COLUMN.account_id.eq(account_id))
-        .filter(ledger_balance::COLUMN.shard.eq(shard));
-    if let Some(least) = least_minor {
-        update = update.filter(amount.add(amount_minor).gte(least));
-    }
+        .filter(ledger_balance::COLUMN.shard.eq(shard))
+        .filter(is_within);
     Ok(update.exec(c).await?.rows_affected == 1)
 }
 

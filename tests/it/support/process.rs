@@ -46,6 +46,10 @@ impl Process {
             ("TRADEPOST_HTTP__ADMIN_ADDRESS", String::new()),
             ("TRADEPOST_AUTH__BCRYPT_COST", "4".to_owned()),
             (
+                "TRADEPOST_SHOP__RESERVATION_MIN",
+                config.shop.reservation_min.to_string(),
+            ),
+            (
                 "TRADEPOST_EVENTS__TOPIC_PREFIX",
                 config.events.topic_prefix.clone(),
             ),

@@ -1,7 +1,9 @@
 //! The use cases of the catalogue: one public function each, which opens the transaction it needs.
 
 mod categories;
+pub mod export;
 pub mod import;
+mod named;
 mod product_create;
 mod products;
 mod products_change;

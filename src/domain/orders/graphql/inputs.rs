@@ -171,6 +171,10 @@ pub struct OrderFilter {
     pub number: Option<String>,
     /// With this client reference.
     pub client_reference: Option<String>,
+    /// Imported orders with this id in the system they come from.
+    pub external_reference: Option<String>,
+    /// Imported orders of the customer with this id in the system they come from.
+    pub customer_reference: Option<String>,
     /// By when they were made.
     pub created_at: Option<OrderTimeFilter>,
     /// By what is to be paid.
@@ -207,6 +211,8 @@ impl OrderFilter {
             product_id: self.product_id.as_ref().map(query_id).transpose()?,
             number: self.number,
             client_reference: self.client_reference,
+            external_reference: self.external_reference,
+            customer_reference: self.customer_reference,
             created_from: created_at.gte.map(|time| time.0),
             created_to: created_at.lte.map(|time| time.0),
             total_from_minor: minor(total.gte)?,

@@ -2,6 +2,8 @@
 
 mod change;
 mod create;
+mod export;
+pub mod import;
 
 use super::error::Error;
 use super::model::{Filter, Scope, Sorting};

@@ -13,10 +13,22 @@ use crate::error::{Failure, Fault};
 use crate::money::Money;
 use crate::random;
 use chrono::{DateTime, Utc};
-use entity::wallet::asset;
+use entity::ids::UserId;
+use entity::wallet::{AccountKind, asset};
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;
+
+/// What a user has of an asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserBalance {
+    /// The asset.
+    pub asset: asset::Model,
+    /// Minor units that can be spent.
+    pub available_minor: i64,
+    /// Minor units that are set aside.
+    pub held_minor: i64,
+}
 
 /// The ledger.
 #[derive(Clone, Debug)]
@@ -54,14 +66,44 @@ impl Service {
                 Ok::<_, Fault>(store::balance_rows(&*c, id).await?)
             })
             .await?;
-        Ok(rows.into_iter().sum())
+        sum(&rows)
+    }
+
+    /// What a user has, one balance for each asset that was ever posted to, in the order of their codes.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn balances_of(
+        &self,
+        user_id: UserId,
+    ) -> std::result::Result<Vec<UserBalance>, Fault> {
+        let (assets, rows) = self
+            .db
+            .read("wallet.balances_of", async |c| {
+                let rows = store::balances_of_user(&*c, user_id).await?;
+                let codes: Vec<String> = rows.iter().map(|row| row.asset.clone()).collect();
+                Ok::<_, Fault>((store::assets_by_codes(&*c, &codes).await?, rows))
+            })
+            .await?;
+        let of = |asset: &asset::Model, kind: AccountKind| {
+            rows.iter()
+                .find(|row| row.asset == asset.code && row.kind == kind)
+                .map_or(0, |row| row.amount_minor)
+        };
+        let balance = |asset: asset::Model| UserBalance {
+            available_minor: of(&asset, AccountKind::UserAvailable),
+            held_minor: of(&asset, AccountKind::UserHeld),
+            asset,
+        };
+        Ok(assets.into_iter().map(balance).collect())
     }
 
     /// Posts entries in the caller's transaction. The balances are its last statements, in the order of accounts,
     /// because they are what others wait for: call it last.
     ///
     /// # Errors
-    /// [`Error::InsufficientFunds`] when a user's account has too little. A fault when an entry does not sum to zero,
+    /// [`Error::InsufficientFunds`] when a user's account has too little, [`Error::TooLarge`] when a balance would not
+    /// fit. A fault when an entry does not sum to zero,
     /// when its operation key was posted before, or when the database fails; the caller rolls back in every case.
     pub async fn post_in(&self, tx: &Tx, entries: &[NewEntry]) -> Result<()> {
         for entry in entries {
@@ -125,15 +167,24 @@ impl Service {
         amount_minor: i64,
     ) -> std::result::Result<Failure<Error>, Fault> {
         let rows = store::balance_rows(&**tx, account.id()).await?;
-        if account.least_minor().is_none() || rows.is_empty() {
+        if rows.is_empty() {
             return Ok(Fault::Broken(format!("{account:?} has no row to post to")).into());
+        }
+        if account.least_minor().is_none() || amount_minor > 0 {
+            return Ok(Error::TooLarge.into());
         }
         Ok(Error::InsufficientFunds {
             required: Money::new(amount_minor.saturating_neg(), &account.asset),
-            available: Money::new(rows.into_iter().sum(), &account.asset),
+            available: Money::new(sum(&rows)?, &account.asset),
         }
         .into())
     }
+}
+
+/// The sum of an account's shards.
+fn sum(rows: &[i64]) -> std::result::Result<i64, Fault> {
+    let sum: i128 = rows.iter().copied().map(i128::from).sum();
+    i64::try_from(sum).map_err(Fault::doing("adding the shards of an account"))
 }
 
 /// A second posting of the same operation is a mistake of the program; it says so rather than "the database failed".
