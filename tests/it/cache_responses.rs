@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tradepost::domain::catalog::model::{ProductChanges, VariantChanges};
 use tradepost::domain::catalog::service::VariantReference;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 
 const DETAIL: &str = "query Detail($id: ID!) { product(by: {id: $id}) { name status price { amount } variants { sku } } }";
 const NAMES: &str = "{ products { nodes { name price { amount } availability } } }";
@@ -200,8 +200,7 @@ async fn an_order_that_crosses_no_threshold_drops_nothing() {
                 reference: VariantReference::Variant(sold.variant),
                 quantity,
             }],
-            client_reference: None,
-            note: None,
+            details: Details::default(),
         };
         shop.test
             .app

@@ -1,6 +1,7 @@
 //! Use cases of orders.
 
 mod change;
+mod commit;
 mod create;
 mod export;
 mod fulfil;
