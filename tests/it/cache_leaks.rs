@@ -112,6 +112,12 @@ async fn queries(client: &Client, staff: &Client) -> Vec<String> {
 /// The answer without what differs from request to request.
 async fn answer(client: &Client, query: &str) -> Value {
     let (status, _, mut body) = client.post(query, json!({})).await;
+    // Without arguments it is about the time until now.
+    if let Some(sales) = body.pointer_mut("/data/salesStatistics") {
+        for bound in ["from", "to"] {
+            sales[bound].take();
+        }
+    }
     if let Some(errors) = body.get_mut("errors").and_then(Value::as_array_mut) {
         for error in errors {
             error["extensions"]["requestId"] = Value::Null;

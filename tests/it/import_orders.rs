@@ -245,12 +245,19 @@ async fn mutations_refuse_an_imported_order() {
     )
     .await;
     let before = state(&test).await;
-    let cancel = "mutation($id: ID!) { orderCancel(id: $id) { order { id } userErrors { code } } }";
+    let cancel =
+        "mutation($id: ID!) { orderCancel(id: $id) { order { id } userErrors { code message } } }";
     let id = json!({ "id": before.order("A1").id.to_string() });
     let data = staff.data(cancel, id).await;
     let codes = data["orderCancel"]["userErrors"].as_array().unwrap();
     assert_eq!(codes.len(), 1, "{data}");
-    assert_eq!(codes[0]["code"], "INVALID_TRANSITION");
+    assert_eq!(
+        (&codes[0]["code"], &codes[0]["message"]),
+        (
+            &json!("INVALID"),
+            &json!("The order was imported from another system and cannot be changed here.")
+        )
+    );
     assert_eq!(state(&test).await, before);
     // Staff find it by the ids of the other system.
     let list = "query($filter: OrderFilter) { orders(filter: $filter) { nodes {

@@ -44,7 +44,7 @@ async fn without_a_server_each_mail_is_one_file() {
     let text = std::fs::read_to_string(dir.path().join("mail/order-1.eml")).unwrap();
     for part in [
         "From: Tradepost <shop@localhost>",
-        "To: Ada Lovelace <ada@example.org>",
+        "To: \"Ada Lovelace\" <ada@example.org>",
         "Message-ID: <order-1@localhost>",
         "Thank you.",
         "<p>Thank you.</p>",

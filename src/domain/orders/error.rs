@@ -253,7 +253,7 @@ impl Refusal for ChangeError {
                 format!(
                     "The payment was refused ({reason}); nothing was taken. Pay again, or in another way."
                 ),
-                &["payment"],
+                &[],
             ),
             Self::ReservationExpired => of_order(
                 ErrorCode::ReservationExpired,

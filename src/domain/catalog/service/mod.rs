@@ -10,6 +10,7 @@ mod products;
 mod products_change;
 mod search;
 mod sellable;
+mod values;
 mod variants;
 
 pub use super::error::ResolveError;
@@ -21,9 +22,9 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
-pub use cached::ProductDetail;
 pub use products_change::Outcome;
 use std::collections::HashSet;
+pub use values::ProductDetail;
 
 /// How often a write that lost a race for a unique value looks anew before it is refused. Of n products of one name made
 /// at once the last may lose n - 1 times, for each picks the next free slug.

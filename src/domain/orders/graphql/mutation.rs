@@ -125,7 +125,7 @@ impl OrdersMutation {
             Ok::<_, Failure<Error>>(told(ctx, done))
         };
         let paid = outcome.await;
-        let declined = declined(&paid);
+        let declined = declined(&paid, &["input", "payment"]);
         let outcome = paid.map(|paid| paid.order.into());
         let mut payload: Option<OrderCreatePayload> = answer(outcome, &["input"])?;
         if let Some(payload) = &mut payload {
@@ -157,7 +157,7 @@ impl OrdersMutation {
             Ok::<_, Failure<Error>>(told(ctx, done))
         };
         let paid = outcome.await;
-        let declined = declined(&paid);
+        let declined = declined(&paid, &["input", "payment"]);
         let outcome = paid.map(|paid| paid.order.into());
         let mut payload: Option<CartCheckoutPayload> = answer(outcome, &["input"])?;
         if let Some(payload) = &mut payload {
@@ -192,7 +192,7 @@ impl OrdersMutation {
             Ok::<_, Failure<Error>>(told(ctx, done))
         };
         let paid = outcome.await;
-        let declined = declined(&paid);
+        let declined = declined(&paid, &["input"]);
         let outcome = paid.map(|paid| (paid.order.into(), paid.payment.map(Payment::from)));
         let mut payload: Option<OrderPayPayload> = answer(outcome, &["input"])?;
         if let Some(payload) = &mut payload {
@@ -370,11 +370,11 @@ fn origin(ctx: &Context<'_>) -> Origin {
     }
 }
 
-/// A refused payment, which is told beside the order that waits for another one.
-fn declined(paid: &Result<Paid, Failure<Error>>) -> Option<UserError> {
+/// A refused payment, which is told beside the order that waits for another one, where the payment stands in the input.
+fn declined(paid: &Result<Paid, Failure<Error>>, path: &[&str]) -> Option<UserError> {
     let reason = paid.as_ref().ok()?.declined()?;
     let problem = ChangeError::PaymentDeclined { reason }.problem();
-    Some(UserError::new(problem, &["input"]))
+    Some(UserError::new(problem, path))
 }
 
 /// The rules of `orderNoteAdd`'s arguments.

@@ -206,7 +206,7 @@ impl Service {
 }
 
 /// Whether a rule of the data is broken, rather than the database away or busy: another try brings the same.
-fn is_broken(fault: &Fault) -> bool {
+pub(super) fn is_broken(fault: &Fault) -> bool {
     match fault {
         Fault::Broken(_) => true,
         Fault::Db(DbErr::Custom(_)) => true,

@@ -8,6 +8,7 @@ use super::super::model::Scope;
 use super::super::{events, store};
 use super::Service;
 use super::change::Change;
+use super::commit::is_broken;
 use super::hook::Point;
 use crate::db::Tx;
 use crate::domain::inventory::model::Released;
