@@ -4,6 +4,7 @@ use super::log::Place;
 use super::record::Record;
 use crate::config::Config;
 use crate::error::Fault;
+use crate::health::Health;
 use chrono::DateTime;
 use rdkafka::Message;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
@@ -34,12 +35,7 @@ impl Reader {
         topics: &[String],
         from_beginning: bool,
     ) -> Result<Self, Fault> {
-        let consumer: StreamConsumer = super::kafka::client(config)
-            // The client asks for a name; with assigned partitions and without commits it is not used.
-            .set("group.id", "tradepost-tail")
-            .set("enable.auto.commit", "false")
-            .create()
-            .map_err(Fault::doing("making a Kafka consumer"))?;
+        let consumer = consumer(config).map_err(Fault::doing("making a Kafka consumer"))?;
         let mut assigned = TopicPartitionList::new();
         let mut ends = HashMap::new();
         for (topic, partition) in partitions(&consumer, topics).map_err(reading)? {
@@ -82,6 +78,36 @@ impl Reader {
             record(&message),
             Place::Partition(partition, offset),
         )))
+    }
+}
+
+fn consumer(config: &Config) -> Result<StreamConsumer, KafkaError> {
+    super::kafka::client(config)
+        // The client asks for a name; with assigned partitions and without commits it is not used.
+        .set("group.id", "tradepost-tail")
+        .set("enable.auto.commit", "false")
+        .create()
+}
+
+/// Whether the cluster answers and has the topics. Asks on this thread, as [`Reader::open`] does.
+pub(super) fn look(config: &Config, topics: &[String]) -> Health {
+    let found = consumer(config).and_then(|consumer| partitions(&consumer, topics));
+    let brokers = &config.kafka.brokers;
+    match found {
+        Err(error) => Health::degraded(format!("Kafka at {brokers} does not answer: {error}")),
+        Ok(found) => {
+            let missing: Vec<&str> = topics
+                .iter()
+                .filter(|topic| !found.iter().any(|(name, _)| name == *topic))
+                .map(String::as_str)
+                .collect();
+            Health::ok(if missing.is_empty() {
+                format!("Kafka at {brokers} has all {} topics", topics.len())
+            } else {
+                let missing = missing.join(", ");
+                format!("Kafka at {brokers} answers; a worker will make {missing}")
+            })
+        }
     }
 }
 
