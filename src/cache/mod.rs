@@ -9,6 +9,7 @@
 //! [`Cache::list`], and call `changed_in` wherever it is written.
 
 mod changes;
+mod client;
 mod codec;
 mod faults;
 mod flights;

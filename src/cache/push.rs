@@ -81,8 +81,7 @@ impl Push {
         if !url.is_empty() {
             // Only the third version of the protocol brings messages and answers over one connection.
             let separator = if url.contains('?') { '&' } else { '?' };
-            let client = Client::open(format!("{url}{separator}protocol=resp3"))
-                .map_err(Fault::doing("reading redis.url"))?;
+            let client = super::client::open(config, &format!("{url}{separator}protocol=resp3"))?;
             push.remote = Some(Arc::new(Remote {
                 client,
                 address: config.redis.url.masked(),

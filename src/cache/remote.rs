@@ -95,7 +95,7 @@ impl Remote {
             return Ok(None);
         }
         Ok(Some(Self {
-            client: Client::open(url).map_err(Fault::doing("reading redis.url"))?,
+            client: super::client::open(config, url)?,
             address: config.redis.url.masked(),
             prefix: config.redis.prefix.clone(),
             response_timeout: Duration::from_millis(config.redis.response_timeout_ms),

@@ -86,6 +86,7 @@ pub struct Database {
 #[serde(deny_unknown_fields)]
 pub struct Redis {
     pub url: Secret,
+    pub ca_file: String,
     pub response_timeout_ms: u64,
     pub connect_timeout_ms: u64,
     pub prefix: String,

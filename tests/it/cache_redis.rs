@@ -276,6 +276,53 @@ async fn an_entry_that_cannot_be_read_is_a_miss() {
 }
 
 #[tokio::test]
+async fn over_tls_with_a_password_replicas_share_and_a_wrong_authority_is_not_believed() {
+    if profile() != Profile::Services {
+        return;
+    }
+    let redis = RedisServer::start_secured().await;
+    let test = TestApp::with(&[
+        ("redis.url", json!(redis.url())),
+        ("redis.ca_file", json!(redis.ca_file())),
+    ])
+    .await;
+    let two = test.replica().await;
+    start(&test.app).await;
+    start(&two).await;
+    let sold = tea(&test).await;
+    assert_eq!(price(&test.app, sold).await, 250);
+    let before = two.db().statements();
+    assert_eq!(price(&two, sold).await, 250);
+    assert_eq!(two.db().statements(), before, "it came over TLS");
+    set_price(&test.app, sold, 251).await;
+    eventually("the other replica was told over TLS", async || {
+        (price(&two, sold).await == 251).then_some(())
+    })
+    .await;
+
+    // Another authority: the shop goes on without Redis.
+    let other = RedisServer::start_secured().await;
+    let mut config = test.app.config().clone();
+    config.redis.ca_file = other.ca_file().to_str().unwrap().to_owned();
+    let certificates = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(std::fs::read(other.ca_file()).unwrap()),
+    };
+    let client = redis::Client::build_with_tls(redis.url(), certificates).unwrap();
+    let refused = client.get_multiplexed_async_connection().await;
+    let refused = format!("{:?}", refused.err());
+    assert!(
+        refused.contains("UnknownIssuer") || refused.contains("BadSignature"),
+        "{refused}"
+    );
+    let doubting = test.replica_with(config).await;
+    doubting.push().start(doubting.workers());
+    doubting.cache().start();
+    assert_eq!(price(&doubting, sold).await, 251);
+    assert_eq!(doubting.cache().state().state, State::Degraded);
+}
+
+#[tokio::test]
 async fn on_mysql_without_redis_only_a_single_replica_remembers() {
     if profile() != Profile::Services {
         return;

@@ -2,13 +2,14 @@
 
 use crate::cache::{start, tea};
 use crate::support::http::{Client, Running, answer};
-use crate::support::process::log_in;
+use crate::support::process::{Process, log_in};
 use crate::support::wait::eventually;
 use crate::support::{Profile, TestApp, profile};
 use entity::accounts::Role;
 use entity::catalog::ProductStatus;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tradepost::domain::catalog::model::{ProductChanges, VariantChanges};
 use tradepost::domain::catalog::service::VariantReference;
 use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
@@ -229,6 +230,63 @@ async fn an_order_that_crosses_no_threshold_drops_nothing() {
     assert!(cache.moment() > moment);
     let data = shop.guest.data(NAMES, json!({})).await;
     assert_eq!(data["products"]["nodes"][0]["availability"], "LOW_STOCK");
+}
+
+/// Resident memory of a process in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_distinct_queries_takes_no_more_memory_than_the_bounds_and_64_mib() {
+    const MIB: u64 = 1 << 20;
+    const FLOOD: usize = 4_000;
+    let test = TestApp::new().await;
+    let bound = (4 * MIB).to_string();
+    let bounds = [
+        ("TRADEPOST_CACHE__MEMORY_BYTES_MAX", bound.as_str()),
+        ("TRADEPOST_CACHE__RESPONSE_BYTES_MAX", bound.as_str()),
+        ("TRADEPOST_CACHE__DOCUMENT_BYTES_MAX", bound.as_str()),
+    ];
+    let server = Process::start_set(&test, &["serve", "--no-workers"], &bounds).await;
+    // Each is another document, another answer, and every fourth another list.
+    let ask = async |client: &Client, n: usize| {
+        let first = 1 + n / 4 % 100;
+        let query = format!(
+            "{{ a{n}: products(first: {first}, filter: {{price: {{gte: \"0.{:02}\"}}}}) {{ nodes {{ id slug name description b{n}: name }} }} }} # {}",
+            n % 97,
+            "x".repeat(2_000)
+        );
+        client.data(&query, json!({})).await;
+    };
+    let flood = async |range: std::ops::Range<usize>| {
+        let (next, end) = (AtomicUsize::new(range.start), range.end);
+        let clients = (0..16).map(|_| async {
+            let client = server.client();
+            loop {
+                let n = next.fetch_add(1, Ordering::SeqCst);
+                if n >= end {
+                    return;
+                }
+                ask(&client, n).await;
+            }
+        });
+        futures::future::join_all(clients).await;
+    };
+    flood(0..200).await;
+    let before = resident(server.id());
+    flood(200..FLOOD).await;
+    let after = resident(server.id());
+    let grown = after.saturating_sub(before);
+    println!("{} MiB before, {} MiB after", before / MIB, after / MIB);
+    assert!(
+        grown <= (3 * 4 + 64) * MIB,
+        "{} MiB more than before",
+        grown / MIB
+    );
 }
 
 #[tokio::test]

@@ -94,6 +94,11 @@ impl Process {
         process
     }
 
+    /// Its number in the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once, as a crash does, and returns when it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
