@@ -779,17 +779,19 @@ async fn the_real_catalogue_is_imported() {
         .unwrap();
     let before = state(&test).await;
     let units: i64 = before.stock.iter().map(|row| row.on_hand).sum();
-    assert_eq!(units, 2_305_010 - pads);
+    assert_eq!(units, 2_305_010 - pads - summary.service_units);
+    assert_eq!(before.stock.len(), 3_270 - 4, "services have no stock");
     assert_eq!(
         (before.products.len(), before.variants.len()),
         (3_270, 3_270)
     );
-    for sku in ["POST", "M", "BANK CHARGES"] {
-        assert!(
-            before.variants.iter().any(|row| row.sku == sku),
-            "{sku} was sold"
-        );
-    }
+    let services = before.variants.iter().filter(|row| !row.is_stocked);
+    let mut services: Vec<(&str, Availability)> = services
+        .map(|row| (row.sku.as_str(), row.availability))
+        .collect();
+    services.sort_unstable();
+    let sold = ["BANK CHARGES", "C2", "M", "POST"];
+    assert_eq!(services, sold.map(|sku| (sku, Availability::InStock)));
     assert_eq!(
         counts(&test.import_file(&file, false).await.unwrap()),
         [0, 0, 3_270, 1]
