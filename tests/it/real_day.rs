@@ -313,7 +313,10 @@ async fn tables_agree(test: &TestApp, book: &Book, orders: &HashMap<String, Valu
         );
     }
     let post = sold.get("post").copied().unwrap_or(0);
-    assert!(post > 0, "the busiest day sold postage, of which there is no stock");
+    assert!(
+        post > 0,
+        "the busiest day sold postage, of which there is no stock"
+    );
 }
 
 /// There is one `order.created` for each order, and no other event of orders, where consumers read.

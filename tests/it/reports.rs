@@ -229,9 +229,8 @@ async fn paid(test: &TestApp, user: UserId, lines: &[(&str, i64)]) -> OrderId {
 #[tokio::test]
 async fn what_was_paid_back_is_taken_off_where_it_was_sold() {
     let test = shop().await;
-    import(&test, "old", IMPORTED).await;
     let user = test.user("ann@example.com", Role::Customer).await;
-    // 3 × 4.95 and 2 × 12.00, then one of each order's units goes back; 20.00 in full; 4.95 is cancelled.
+    // 3 × 4.95 and 2 × 12.00, of which 2 and 1 units go back; 20.00 that goes back in full; 4.95 that is cancelled.
     let parts = paid(&test, user, &[("EG", 3), ("CUP", 2)]).await;
     let whole = paid(&test, user, &[("POT", 1)]).await;
     let cancelled = paid(&test, user, &[("EG", 1)]).await;
@@ -258,6 +257,7 @@ async fn what_was_paid_back_is_taken_off_where_it_was_sold() {
     let cancel = orders.order_cancel(own, user, cancelled, None, None);
     cancel.await.unwrap();
     test.settle(&test.app).await.agree();
+    import(&test, "old", IMPORTED).await;
     test.user("staff@example.com", Role::Staff).await;
     let server = test.serve().await;
     let staff = staff(&test, &server.client()).await;

@@ -426,8 +426,7 @@ impl Replay<'_> {
 
     /// The variables of a request of an order.
     fn variables(&self, step: Step, lines: &[(String, i64)], reference: &str, key: &str) -> Value {
-        let line =
-            |(sku, quantity): &(String, i64)| json!({ "sku": sku, "quantity": quantity });
+        let line = |(sku, quantity): &(String, i64)| json!({ "sku": sku, "quantity": quantity });
         let lines: Vec<Value> = lines.iter().map(line).collect();
         let card = self.options.card.as_ref();
         let payment = card.map(|token| json!({ "card": { "token": token } }));

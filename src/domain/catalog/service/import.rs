@@ -17,7 +17,9 @@ use crate::domain::catalog::model::{
 };
 use crate::domain::catalog::store;
 use crate::error::Fault;
-use entity::catalog::{Availability, CategoryStatus, ProductStatus, category, product, product_term, variant};
+use entity::catalog::{
+    Availability, CategoryStatus, ProductStatus, category, product, product_term, variant,
+};
 use entity::ids::{CategoryId, ProductId, VariantId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 

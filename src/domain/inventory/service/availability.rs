@@ -46,9 +46,7 @@ impl Service {
         self.db
             .write("inventory.variant_set_stocked", async |tx| {
                 self.catalog.variant_stocked_in(&tx, id, is_stocked).await?;
-                Ok::<_, Failure<catalog::error::Error>>(
-                    self.stocked_changed_in(&tx, &[id]).await?,
-                )
+                Ok::<_, Failure<catalog::error::Error>>(self.stocked_changed_in(&tx, &[id]).await?)
             })
             .await?;
         let found = self.catalog.variant_by_id(id).await?;
