@@ -81,7 +81,7 @@ async fn replay_with_kills(test: &TestApp, orders: &[Order], kills: usize, way: 
         accounts: None,
         carts: way == Way::Carts,
         card: (way == Way::Carts).then(|| "tok_ok".to_owned()),
-        patience: Duration::from_secs(120),
+        patience: Duration::from_secs(300),
         run: "real".to_owned(),
     };
     let (report, ()) = tokio::join!(

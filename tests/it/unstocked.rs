@@ -7,12 +7,14 @@ use entity::accounts::Role;
 use entity::ids::UserId;
 use entity::inventory::ReservationStatus;
 use entity::orders::OrderStatus;
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::orders::model::Scope;
 use tradepost::domain::orders::service::{Details, NewLine, NewOrder, NewRefund};
 use tradepost::domain::orders::tasks::expire_unpaid;
 use tradepost::domain::payments::service::Method;
+use tradepost::error::Failure;
 
 const SHOP: &str = "sku,name,price,stock,is_stocked\n\
     TEA,Tea,5.00,9,true\n\
@@ -268,4 +270,52 @@ async fn imports_make_services_and_refuse_stock_for_them() {
     // An empty cell keeps what is known.
     let report = test.import("sku,name,price\nTEA,Tea,5.00\n").await;
     assert_eq!(counts(&report), [0, 0, 1, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_variant_that_becomes_a_service_and_back_under_load_tells_the_truth_in_the_end() {
+    let (test, user) = shop().await;
+    let staff = test.viewer(Role::Staff);
+    let id = variant(&staff, "TEA").await["defaultVariant"]["id"].take();
+    for round in 0..6 {
+        // The last one decides: half of the rounds end as a service.
+        let end = round % 2 == 0;
+        let buying = join_all((0..4).map(|_| async {
+            let one = order(&[("TEA", 1)], None);
+            match test.app.orders().order_create(user, &one, None).await {
+                Ok((made, _)) => Some(made.order.id),
+                // Sold out while it is kept in stock.
+                Err(Failure::Refused(_)) => None,
+                Err(Failure::Fault(fault)) => panic!("{}", tradepost::error::chain(&fault)),
+            }
+        }));
+        let turning = async {
+            for turn in 0..5 {
+                let is = (turn % 2 == 0) == end;
+                staff.done(SET, json!({ "id": id, "is": is })).await;
+            }
+        };
+        let (made, ()) = tokio::join!(buying, turning);
+        let (on_hand, reserved) = stock(&test).await;
+        let expected = match on_hand - reserved {
+            _ if !end => "IN_STOCK",
+            0 => "OUT_OF_STOCK",
+            left if left <= test.app.config().shop.low_stock_threshold => "LOW_STOCK",
+            _ => "IN_STOCK",
+        };
+        let tea = variant(&staff, "TEA").await;
+        let found = (&tea["availability"], &tea["defaultVariant"]["availability"]);
+        let expected = json!(expected);
+        assert_eq!(
+            found,
+            (&expected, &expected),
+            "{round}: {on_hand} {reserved}"
+        );
+        // Some give their units back, so that thresholds are crossed both ways.
+        let own = Scope::Own(user);
+        for id in made.into_iter().flatten().skip(round % 3) {
+            let cancel = test.app.orders().order_cancel(own, user, id, None, None);
+            cancel.await.unwrap();
+        }
+    }
 }
