@@ -1,6 +1,7 @@
 //! The command line: every command is a thin shell over a service.
 
 mod commands;
+mod doctor;
 mod serve;
 
 use crate::app::App;
@@ -87,6 +88,8 @@ enum Command {
     },
     /// Asks the server on this machine whether it is ready, for health checks of containers.
     Health,
+    /// Looks at every configured part, and says what is wrong and how to mend it. Fails when something is.
+    Doctor,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -289,6 +292,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Serve { no_workers } => return Box::pin(serve::serve(config, no_workers)).await,
         Command::Worker => return Box::pin(serve::worker(config)).await,
         Command::Health => return commands::health(&config).await,
+        Command::Doctor => return Box::pin(doctor::run(config)).await,
         _ => {}
     }
     let app = App::new(config, Clock::system()).await?;
@@ -318,6 +322,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         | Command::Worker
         | Command::Schema
         | Command::Config
-        | Command::Health => Ok(()),
+        | Command::Health
+        | Command::Doctor => Ok(()),
     }
 }

@@ -81,3 +81,22 @@ fn kafka(_: &Config, _: Vec<String>) -> Result<Arc<dyn Broker>, Fault> {
         "kafka.brokers is set, but this program was built without the feature `kafka`".into(),
     ))
 }
+
+/// How the broker is, seen from outside of the relay: for `doctor`. Asks on this thread, up to some seconds.
+#[must_use]
+pub fn look(config: &Config) -> Health {
+    if config.kafka.brokers.is_empty() {
+        return Health::off("none configured: the outbox itself is the log");
+    }
+    look_at_kafka(config, &Settings::of(config).first_topics())
+}
+
+#[cfg(feature = "kafka")]
+fn look_at_kafka(config: &Config, topics: &[String]) -> Health {
+    super::kafka_reader::look(config, topics)
+}
+
+#[cfg(not(feature = "kafka"))]
+fn look_at_kafka(_: &Config, _: &[String]) -> Health {
+    Health::down("this program was built without the feature `kafka`")
+}

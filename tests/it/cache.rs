@@ -145,6 +145,8 @@ struct Seen {
     stale_here: u64,
     reads: u64,
     lags: Vec<Duration>,
+    /// Whether the other replica kept an older value for seconds.
+    lost: bool,
 }
 
 /// Writes on the first replica as fast as it can, names and prices alternately in one number, and reads on both.
@@ -156,7 +158,7 @@ async fn race(test: &TestApp, two: &App, sold: Sold, duration: Duration) -> Seen
         .map(|_| {
             let (app, answered) = (test.app.clone(), answered.clone());
             let (stop, stale, reads) = (stop.clone(), stale.clone(), reads.clone());
-            tokio::spawn(async move {
+            crate::support::spawn(async move {
                 while !stop.load(Ordering::SeqCst) {
                     let least = answered.load(Ordering::SeqCst);
                     let by = ProductBy::Id(sold.product);
@@ -174,7 +176,7 @@ async fn race(test: &TestApp, two: &App, sold: Sold, duration: Duration) -> Seen
     let others: Vec<_> = (0..8)
         .map(|_| {
             let (app, stop) = (two.clone(), stop.clone());
-            tokio::spawn(async move {
+            crate::support::spawn(async move {
                 while !stop.load(Ordering::SeqCst) {
                     let by = ProductBy::Id(sold.product);
                     app.catalog().product_detail(&by).await.unwrap();
@@ -184,8 +186,8 @@ async fn race(test: &TestApp, two: &App, sold: Sold, duration: Duration) -> Seen
         })
         .collect();
     let began = Instant::now();
-    let (mut price, mut lags) = (1_000, Vec::new());
-    while began.elapsed() < duration {
+    let (mut price, mut lags, mut lost) = (1_000, Vec::new(), false);
+    while began.elapsed() < duration && !lost {
         price += 1;
         let changes = VariantChanges {
             price_minor: Some(price),
@@ -198,13 +200,16 @@ async fn race(test: &TestApp, two: &App, sold: Sold, duration: Duration) -> Seen
             .unwrap();
         answered.store(price, Ordering::SeqCst);
         if price % 20 == 0 {
-            lags.push(lag(two, sold.product, price).await);
+            match lag(two, sold.product, price).await {
+                Some(lag) => lags.push(lag),
+                None => lost = true,
+            }
         }
     }
     stop.store(true, Ordering::SeqCst);
     futures::future::join_all(readers.into_iter().chain(others)).await;
     // When all is quiet, both show the last word.
-    for app in [&test.app, two] {
+    for app in [&test.app, two].into_iter().filter(|_| !lost) {
         eventually("the last price is everywhere", async || {
             let by = ProductBy::Id(sold.product);
             let found = app.catalog().product_by(by).await.unwrap().unwrap();
@@ -217,20 +222,23 @@ async fn race(test: &TestApp, two: &App, sold: Sold, duration: Duration) -> Seen
         stale_here: stale.load(Ordering::SeqCst),
         reads: reads.load(Ordering::SeqCst),
         lags,
+        lost,
     }
 }
 
-/// How long after the writer was answered the other replica shows what was written.
-async fn lag(two: &App, id: ProductId, price: i64) -> Duration {
+/// How long after the writer was answered the other replica shows what was written; `None`: not within seconds.
+async fn lag(two: &App, id: ProductId, price: i64) -> Option<Duration> {
     let began = Instant::now();
     loop {
         let began_read = began.elapsed();
         let found = two.catalog().product_by(ProductBy::Id(id)).await.unwrap();
         if found.unwrap().price_minor >= price {
             // A read that began then found it, however long it took.
-            return began_read;
+            return Some(began_read);
         }
-        assert!(began.elapsed() < Duration::from_secs(5), "it never came");
+        if began.elapsed() > Duration::from_secs(5) {
+            return None;
+        }
     }
 }
 
@@ -254,7 +262,7 @@ async fn no_reader_sees_less_than_the_writer_was_answered() {
         seen.lags.last()
     );
     assert!(seen.written > 20 && seen.reads > 100);
-    assert_eq!(seen.stale_here, 0);
+    assert_eq!((seen.stale_here, seen.lost), (0, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,7 +281,9 @@ async fn without_the_refusal_of_stale_values_the_race_is_lost() {
         race(&test, &two, sold, Duration::from_secs(4)),
     );
     // Old values may stay for ever, so that the race does not even end.
-    let lost = stale.await.map_or(true, |seen| seen.stale_here > 0);
+    let lost = stale
+        .await
+        .map_or(true, |seen| seen.lost || seen.stale_here > 0);
     assert!(lost, "the refusal is not what makes the race safe");
 }
 

@@ -87,7 +87,7 @@ impl Load {
                 load.stale.clone(),
                 load.least.clone(),
             );
-            load.tasks.push(tokio::spawn(async move {
+            load.tasks.push(crate::support::spawn(async move {
                 while !stop.load(Ordering::SeqCst) {
                     let (least, began) = (least.load(Ordering::SeqCst), Instant::now());
                     let found = if n % 4 < 2 {

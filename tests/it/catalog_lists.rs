@@ -379,7 +379,7 @@ async fn the_public_never_sees_what_is_not_active() {
 
 #[tokio::test]
 async fn statements_do_not_grow_with_rows() {
-    let test = TestApp::with(&[("limits.complexity", json!(100_000))]).await;
+    let test = TestApp::alone(&[("limits.complexity", json!(100_000))]).await;
     let (staff, guest) = (test.viewer(Role::Staff), test.guest());
     let wide = "{ products(first: 100) { totalCount nodes { name
         defaultVariant { sku } variants { sku product { name } } images { url }

@@ -402,7 +402,7 @@ async fn a_category_that_is_renamed_while_products_enter_it_leaves_no_old_word()
 
 #[tokio::test]
 async fn a_search_costs_the_same_statements_however_many_words_and_hits() {
-    let test = TestApp::new().await;
+    let test = TestApp::alone(&[]).await;
     let (staff, guest) = (test.viewer(Role::Staff), test.guest());
     let mut costs = Vec::new();
     for n in 0..12 {

@@ -104,7 +104,7 @@ async fn breadcrumbs_and_counts_follow_a_subtree_when_it_moves() {
 
 #[tokio::test]
 async fn breadcrumbs_and_counts_cost_the_same_statements_for_any_number_of_categories() {
-    let test = TestApp::with(&[("limits.complexity", json!(100_000))]).await;
+    let test = TestApp::alone(&[("limits.complexity", json!(100_000))]).await;
     let (staff, guest) = (test.viewer(Role::Staff), test.guest());
     let query = "{ categories(first: 100) { nodes { breadcrumb { name } productCount
         own: productCount(includeSubcategories: false) } }

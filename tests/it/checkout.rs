@@ -584,13 +584,13 @@ async fn expire_after_an_outage(count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_that_expired_during_an_outage_expire_once_with_three_workers() {
-    expire_after_an_outage(120).await;
+    Box::pin(expire_after_an_outage(120)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: runs with scripts/test --full"]
 async fn a_thousand_orders_that_expired_during_an_outage_expire_once_with_three_workers() {
-    expire_after_an_outage(1_000).await;
+    Box::pin(expire_after_an_outage(1_000)).await;
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn buyer(test: &TestApp, user: UserId, sold: Sold, number: usize) {
                 .unwrap();
             let refund = NewRefund {
                 lines: None,
-                restock: number % 2 == 0,
+                restock: number.is_multiple_of(2),
                 reason: None,
             };
             match orders.order_refund(user, id, &refund, None).await {

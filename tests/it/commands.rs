@@ -111,6 +111,39 @@ async fn a_shop_is_migrated_filled_and_emptied() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_looks_at_every_part_and_says_how_to_mend_what_is_wrong() {
+    let shell = Shell::new().await;
+    shell.done(&["migrate", "up"]);
+    let said = shell.done(&["doctor"]);
+    for part in ["database", "redis", "cache", "kafka", "events", "mail"] {
+        let found = said
+            .lines()
+            .filter(|line| line.split_whitespace().nth(1) == Some(part));
+        assert_eq!(found.count(), 1, "{part}: {said}");
+    }
+    assert!(said.contains("0 changes wait to be told"), "{said}");
+
+    // Nothing listens there.
+    let away = [("REDIS_URL", "redis://127.0.0.1:1")];
+    let said = shell.run(&["doctor"], &away, "");
+    assert!(!said.ok, "{said:?}");
+    assert!(said.err.contains("not well: redis"), "{said:?}");
+    let degraded = said.out.lines().filter(|line| line.starts_with("degraded"));
+    assert!(
+        degraded.count() >= 2,
+        "the push channel and the cache: {said:?}"
+    );
+    assert!(said.out.contains("to mend: start Redis"), "{said:?}");
+
+    shell.done(&["migrate", "down", "1"]);
+    let said = shell.run(&["doctor"], &[], "");
+    assert!(
+        !said.ok && said.out.contains("to mend: `tradepost migrate up`"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stock_that_does_not_add_up_is_told_and_fails() {
     use entity::inventory::stock;
     use sea_orm::EntityTrait as _;

@@ -873,7 +873,7 @@ async fn shuffle(
                         .unwrap();
                     tally.sold += 3;
                 }
-                Ok(id) if seat % 2 == 0 => {
+                Ok(id) if seat.is_multiple_of(2) => {
                     test.app
                         .orders()
                         .order_cancel(Scope::All, user, id, None, None)

@@ -77,9 +77,9 @@ async fn server(verdict: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let taken = Arc::new(Mutex::new(Vec::new()));
     let mails = taken.clone();
-    tokio::spawn(async move {
+    crate::support::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(converse(stream, verdict, mails.clone()));
+            crate::support::spawn(converse(stream, verdict, mails.clone()));
         }
     });
     (url, taken)

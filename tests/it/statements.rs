@@ -64,7 +64,7 @@ fn id<T: From<uuid::Uuid>>(text: &str) -> T {
 
 /// The demo shop, `size` times as large as it is made, with orders of the demo customer.
 async fn shop(size: usize) -> TestApp {
-    let test = TestApp::new().await;
+    let test = TestApp::alone(&[]).await;
     seed::run(&test.app).await.unwrap();
     let warehouse: WarehouseId = id(WAREHOUSE);
     for number in 0..PRODUCTS * (size - 1) {

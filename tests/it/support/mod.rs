@@ -42,6 +42,17 @@ pub(crate) fn profile() -> Profile {
     }
 }
 
+/// A task of a test, which ends with its runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests play clients and servers that no App knows"
+)]
+pub(crate) fn spawn<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(task)
+}
+
 /// A variable of the test run.
 #[expect(
     clippy::disallowed_methods,
@@ -87,6 +98,15 @@ impl TestApp {
     /// The same with other settings.
     pub(crate) async fn with(changes: &[(&'static str, Value)]) -> Self {
         Self::with_faults(changes, Faults::default()).await
+    }
+
+    /// The only replica of its shop, which remembers by itself on both forms: what it asks of the database is the same.
+    pub(crate) async fn alone(changes: &[(&'static str, Value)]) -> Self {
+        let alone = [
+            ("redis.url", json!("")),
+            ("cache.single_replica", json!(true)),
+        ];
+        Self::with(&[&alone[..], changes].concat()).await
     }
 
     /// The same with what is to go wrong in the cache.

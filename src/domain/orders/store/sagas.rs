@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use entity::ids::OrderId;
-use entity::orders::SagaStep;
 use entity::orders::order_saga::{COLUMN, Column, Entity, Model};
+use entity::orders::{OrderStatus, SagaStep};
 use sea_orm::sea_query::{Cond, Expr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
@@ -23,7 +23,7 @@ pub async fn saga_write(c: &impl ConnectionTrait, row: &Model) -> Result<(), DbE
         .col_expr(Column::Step, Expr::value(row.step.as_str()))
         .col_expr(
             Column::EndStatus,
-            Expr::value(row.end_status.map(|status| status.as_str())),
+            Expr::value(row.end_status.map(OrderStatus::as_str)),
         )
         .col_expr(Column::Reason, Expr::value(row.reason.clone()))
         .col_expr(Column::Attempts, Expr::value(row.attempts))
