@@ -286,6 +286,7 @@ fn variant_row(
         price_minor: product.price_minor + place as i64 * 100,
         currency: product.currency.clone(),
         position: i32::try_from(place).unwrap_or_default(),
+        is_stocked: true,
         availability: Availability::OutOfStock,
         archived_at: None,
         version: 1,

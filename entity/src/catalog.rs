@@ -244,6 +244,8 @@ pub mod variant {
         pub currency: String,
         /// Place among the product's variants, from 0.
         pub position: i32,
+        /// Whether it is kept in stock; a service (postage, a fee) is not, and can always be bought.
+        pub is_stocked: bool,
         /// What the public is told of its stock; written by the inventory through the catalogue.
         pub availability: Availability,
         /// When it was taken out of sale, because an order refers to it and it cannot be deleted.

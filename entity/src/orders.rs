@@ -147,6 +147,8 @@ pub mod order_line {
         pub sku: String,
         /// The product's name at that time.
         pub name: String,
+        /// Whether its units come out of the stock: those of services and of imported orders do not.
+        pub is_stocked: bool,
         /// Units, 1 or more.
         pub quantity: i64,
         /// Price of one unit in minor units of the order's currency.
@@ -157,6 +159,8 @@ pub mod order_line {
         pub fulfilled: i64,
         /// Units that were paid back.
         pub refunded: i64,
+        /// What was paid back of it in minor units.
+        pub refunded_minor: i64,
         /// Of those, units that were not sent before and never will be; sent and dropped are at most the quantity.
         pub dropped: i64,
         /// Units that came back into the stock.

@@ -4,8 +4,8 @@
 //! - A *sale* is a line whose `InvoiceNo` starts with neither `C` (cancellation) nor `A` (adjustment), with a quantity
 //!   and a price above zero and with a customer. Only sales count; [`orders`] writes all other lines to a file of their
 //!   own, with the reason.
-//! - Codes that differ only in case are one product. Codes that are no products (`POST`, `DOT`, `M`, `BANK CHARGES`)
-//!   are kept: they were sold.
+//! - Codes that differ only in case are one product. Codes that are no products ([`SERVICES`]: `POST`, `DOT`, `M`,
+//!   `BANK CHARGES` …) are kept, because they were sold, as services: `is_stocked` is false and `stock` empty.
 //! - SKU, name and price are what most sales of the code say; of values that are equally frequent the one that comes
 //!   first in the file. A code that is never described has the code as its name.
 //! - `stock` is what was sold, so that all of it can be sold again.
@@ -22,7 +22,21 @@ use std::path::Path;
 /// What a file of gzip begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The columns of the catalogue.
-const COLUMNS: [&str; 4] = ["sku", "name", "price", "stock"];
+const COLUMNS: [&str; 5] = ["sku", "name", "price", "stock", "is_stocked"];
+/// Codes, without case, of what lies in no warehouse: postage, carriage, fees, discounts, work by hand, samples.
+const SERVICES: [&str; 9] = [
+    "amazonfee",
+    "b",
+    "bank charges",
+    "c2",
+    "d",
+    "dot",
+    "m",
+    "post",
+    "s",
+];
+/// What the codes of gift vouchers begin with, without case.
+const VOUCHER: &str = "gift_";
 /// The columns of the orders.
 const ORDER_COLUMNS: [&str; 7] = [
     "order",
@@ -119,6 +133,17 @@ pub(crate) struct Summary {
     pub(crate) products: u64,
     /// Units sold.
     pub(crate) units: i64,
+    /// Products that are no goods.
+    pub(crate) services: u64,
+    /// Units sold of them.
+    pub(crate) service_units: i64,
+}
+
+/// Whether a code is no good that lies in a warehouse.
+#[must_use]
+pub(crate) fn is_service(code: &str) -> bool {
+    let code = code_fold(code);
+    SERVICES.contains(&code.as_str()) || code.starts_with(VOUCHER)
 }
 
 /// A product's code without case, by which its lines are gathered.
@@ -261,6 +286,8 @@ pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary,
         sales: 0,
         products: 0,
         units: 0,
+        services: 0,
+        service_units: 0,
     };
     lines(input, |_, sale| {
         let Ok(sale) = sale else { return Ok(()) };
@@ -285,7 +312,13 @@ pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary,
         let code = product.codes.winner().unwrap_or_default();
         let name = product.descriptions.winner().unwrap_or(code);
         let price = product.prices.winner().unwrap_or_default();
-        writer.write_record([code, name, price, &product.units.to_string()])?;
+        let (mut stock, mut is_stocked) = (product.units.to_string(), "true");
+        if is_service(code) {
+            (stock, is_stocked) = (String::new(), "false");
+            summary.services += 1;
+            summary.service_units += product.units;
+        }
+        writer.write_record([code, name, price, &stock, is_stocked])?;
         summary.products += 1;
     }
     writer.flush()?;

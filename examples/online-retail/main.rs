@@ -50,8 +50,12 @@ fn catalogue(input: &Path, output: impl Write) -> Result<(), Error> {
         sales,
         products,
         units,
+        services,
+        service_units,
     } = convert::catalogue(convert::open(input)?, output)?;
-    eprintln!("{products} products from {sales} sales of {units} units");
+    eprintln!(
+        "{products} products from {sales} sales of {units} units; {services} of them are services, {service_units} units"
+    );
     Ok(())
 }
 

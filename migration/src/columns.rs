@@ -65,6 +65,11 @@ impl Columns {
         ColumnDef::new(name).integer().null().take()
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(self, name: &'static str) -> ColumnDef {
+        ColumnDef::new(name).boolean().not_null().take()
+    }
+
     /// A primary key that the database counts up.
     pub(crate) fn serial(self, name: &'static str) -> ColumnDef {
         let mut column = ColumnDef::new(name);

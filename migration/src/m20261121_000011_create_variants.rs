@@ -20,6 +20,7 @@ impl MigrationTrait for Migration {
             .col(c.bigint("price_minor"))
             .col(c.string("currency", 10))
             .col(c.int("position"))
+            .col(c.flag("is_stocked"))
             .col(c.string("availability", 16))
             .col(c.time_null("archived_at"))
             .col(c.int("version"))

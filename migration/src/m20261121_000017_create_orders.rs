@@ -78,6 +78,7 @@ impl MigrationTrait for Migration {
                         "created_at",
                         "id",
                         "total_minor",
+                        "refunded_minor",
                         "source",
                         "customer_reference",
                         "user_id",

@@ -18,11 +18,13 @@ impl MigrationTrait for Migration {
             .col(c.id("variant_id"))
             .col(c.string("sku", 64))
             .col(c.string("name", 200))
+            .col(c.flag("is_stocked"))
             .col(c.bigint("quantity"))
             .col(c.bigint("unit_price_minor"))
             .col(c.bigint("total_minor"))
             .col(c.bigint("fulfilled"))
             .col(c.bigint("refunded"))
+            .col(c.bigint("refunded_minor"))
             .col(c.bigint("dropped"))
             .col(c.bigint("restocked"))
             .primary_key(Index::create().col("id"))
@@ -76,6 +78,8 @@ impl MigrationTrait for Migration {
                         "product_id",
                         "quantity",
                         "total_minor",
+                        "refunded",
+                        "refunded_minor",
                     ],
                 ),
                 index("idx_order_lines_product", &["product_id", "order_id"]),

@@ -18,7 +18,7 @@ use std::path::Path;
 const PAGE: u64 = 200;
 /// Between several values of a cell.
 const SEPARATOR: &str = "|";
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "sku",
     "name",
     "price",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 11] = [
     "external_reference",
     "product",
     "variant",
+    "is_stocked",
 ];
 
 /// What an export wrote.
@@ -97,6 +98,8 @@ fn cells(
     let product = &of.product;
     let mut stock: Vec<(&str, i64)> = stock
         .iter()
+        // What a service had before it was one is nothing that an import could bring.
+        .filter(|_| variant.is_stocked)
         .filter_map(|row| Some((codes.get(&row.warehouse_id)?.as_str(), row.on_hand)))
         .collect();
     stock.sort_unstable();
@@ -114,5 +117,6 @@ fn cells(
         product.external_reference.clone().unwrap_or_default(),
         product.slug.clone(),
         variant.name.clone(),
+        variant.is_stocked.to_string(),
     ]
 }

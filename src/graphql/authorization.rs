@@ -66,6 +66,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.warehouseSetStatus", Least(Staff)),
     ("Mutation.stockTransfer", Least(Staff)),
     ("Mutation.stockAdjust", Least(Staff)),
+    ("Mutation.variantSetStocked", Least(Staff)),
     ("Mutation.addressCreate", Least(Customer)),
     ("Mutation.addressUpdate", Least(Customer)),
     ("Mutation.addressDelete", Least(Customer)),

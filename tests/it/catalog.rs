@@ -108,11 +108,13 @@ async fn ordered(test: &TestApp, product_id: &Value, variant_id: &Value) {
         variant_id: VariantId(uuid(variant_id)),
         sku: "X".to_owned(),
         name: "X".to_owned(),
+        is_stocked: true,
         quantity: 1,
         unit_price_minor: 100,
         total_minor: 100,
         fulfilled: 0,
         refunded: 0,
+        refunded_minor: 0,
         dropped: 0,
         restocked: 0,
     };

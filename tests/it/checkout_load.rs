@@ -3,13 +3,13 @@
 use crate::support::process::Process;
 use crate::support::{Sold, TestApp};
 use entity::accounts::Role;
-use entity::ids::UserId;
-use entity::inventory::MovementReason;
+use entity::ids::{UserId, WarehouseId};
+use entity::inventory::{MovementReason, stock_movement};
 use entity::orders::{OrderStatus, PaymentStatus};
 use futures::stream::{self, StreamExt as _};
 use serde_json::json;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::inventory::service::Adjustment;
+use tradepost::domain::inventory::service::{Adjustment, Transfer};
 use tradepost::domain::orders::model::Scope;
 use tradepost::domain::orders::service::{Details, NewLine, NewOrder, NewRefund};
 use tradepost::domain::orders::tasks;
@@ -116,6 +116,23 @@ async fn adjust(test: &TestApp, sold: Sold, delta: i64) {
     }
 }
 
+/// Staff move units between warehouses while orders are made.
+async fn transfer(test: &TestApp, sold: Sold, from: WarehouseId, to: WarehouseId, quantity: i64) {
+    let transfer = Transfer {
+        variant_id: sold.variant,
+        from_warehouse_id: from,
+        to_warehouse_id: to,
+        quantity,
+        reference: None,
+    };
+    // Too few to move is one of the answers.
+    let inventory = test.app.inventory();
+    match inventory.stock_transfer(None, &transfer, None).await {
+        Ok(_) | Err(Failure::Refused(_)) => {}
+        Err(Failure::Fault(fault)) => panic!("{}", tradepost::error::chain(&fault)),
+    }
+}
+
 /// Buyers who pay, are refused, cancel, let expire and are paid back, for a hundred units in three warehouses.
 async fn buyers(count: usize) {
     let test = TestApp::new().await;
@@ -148,7 +165,14 @@ async fn buyers(count: usize) {
             adjust(&test, place, if round % 2 == 0 { 1 } else { -1 }).await;
         }
     };
-    tokio::join!(buying, counting);
+    let moving = async {
+        for round in 0..count / 5 {
+            let (from, to) = (places[round % 3], places[(round + 1 + round % 2) % 3]);
+            let units = 1 + i64::try_from(round % 4).unwrap();
+            transfer(&test, sold, from.warehouse, to.warehouse, units).await;
+        }
+    };
+    tokio::join!(buying, counting, moving);
     test.settle(&test.app).await;
     test.app.clock().advance(chrono::TimeDelta::hours(1));
     while tasks::expire_unpaid(test.app.orders()).await.unwrap()
@@ -157,6 +181,14 @@ async fn buyers(count: usize) {
     let books = test.books().await;
     books.agree();
     test.ledger_agrees().await;
+    let mut drifts = Vec::new();
+    let verified = test.app.inventory().stock_verify(|d| drifts.push(*d)).await;
+    assert_eq!(verified.unwrap().places, 3);
+    assert!(drifts.is_empty(), "stock verify: {drifts:?}");
+    let moved = |row: &&stock_movement::Model| row.reason == MovementReason::Transferred;
+    let moved: Vec<_> = books.movements.iter().filter(moved).collect();
+    assert!(!moved.is_empty(), "nothing was moved meanwhile");
+    assert_eq!(moved.iter().map(|row| row.delta).sum::<i64>(), 0);
     let states = books.states();
     assert!(
         !states.contains_key(&OrderStatus::AwaitingPayment),

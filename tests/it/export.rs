@@ -41,12 +41,13 @@ impl TestApp {
     }
 }
 
-const PRODUCTS: &str = "sku,name,price,description,categories,status,stock,warehouse,external_reference,product,variant\n\
-    EG,Earl Grey,4.95,\"Black, \"\"fine\"\"\ntea\",black-tea|tea,ACTIVE,12,MAIN,x-1,earl-grey-tea,\n\
-    S50,Sencha,3.00,Green tea,,ACTIVE,5|0,MAIN|NORTH,,sencha,50 g\n\
-    S100,Sencha,5.50,Green tea,,ACTIVE,,,,sencha,100 g\n\
-    CUP,Cup,12.00,,,DRAFT,0,NORTH,,cup,\n\
-    OLD,Old pot,0.00,,,ARCHIVED,,,,old-pot,\n";
+const PRODUCTS: &str = "sku,name,price,description,categories,status,stock,warehouse,external_reference,product,variant,is_stocked\n\
+    EG,Earl Grey,4.95,\"Black, \"\"fine\"\"\ntea\",black-tea|tea,ACTIVE,12,MAIN,x-1,earl-grey-tea,,true\n\
+    S50,Sencha,3.00,Green tea,,ACTIVE,5|0,MAIN|NORTH,,sencha,50 g,true\n\
+    S100,Sencha,5.50,Green tea,,ACTIVE,,,,sencha,100 g,true\n\
+    CUP,Cup,12.00,,,DRAFT,0,NORTH,,cup,,true\n\
+    OLD,Old pot,0.00,,,ARCHIVED,,,,old-pot,,true\n\
+    POST,Postage,3.95,,,ACTIVE,,,,postage,,false\n";
 
 const ORDERS: &str = "order,ordered_at,sku,quantity,unit_price,name,customer_reference\n\
     A1,2011-06-30 20:08,eg,2,5.10,\"Earl Grey, tin\",c1\n\
@@ -65,15 +66,15 @@ async fn shop() -> TestApp {
 async fn products_that_were_imported_and_exported_again_are_equal() {
     let test = shop().await;
     let report = test.import(PRODUCTS).await;
-    assert_eq!((report.created, report.rejected), (5, 0));
+    assert_eq!((report.created, report.rejected), (6, 0));
     let out = test.products_out().await;
     assert_eq!(
         out, PRODUCTS,
         "all columns were given, in the exported form"
     );
-    assert_eq!(test.import(&out).await.unchanged, 5);
+    assert_eq!(test.import(&out).await.unchanged, 6);
     let other = shop().await;
-    assert_eq!(other.import(&out).await.created, 5);
+    assert_eq!(other.import(&out).await.created, 6);
     assert_eq!(other.products_out().await, out);
 }
 

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tradepost::error::Fault;
+use tradepost::import::products::{self, Report};
 
 /// Everything that an import can write.
 #[derive(Debug, PartialEq)]
@@ -724,6 +725,39 @@ async fn an_import_that_was_given_up_ends_the_same_when_it_runs_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn imports_of_one_file_at_the_same_time_end_as_one() {
+    const ROWS: u64 = 1_200;
+    let test = TestApp::new().await;
+    let mut content = "sku,name,price,stock,categories\n".to_owned();
+    for number in 0..ROWS {
+        let shelf = number % 7;
+        content.push_str(&format!(
+            "P{number},Thing {number},1.00,{number},shelf-{shelf}\n"
+        ));
+    }
+    let file = test.file("products.csv", content);
+    let others = (test.replica().await, test.replica().await);
+    let rejects = |name: &str| test.dir.path().join(name);
+    let (one, two, three) = (rejects("1.csv"), rejects("2.csv"), rejects("3.csv"));
+    let (one, two, three) = tokio::join!(
+        products::run(&test.app, &file, false, &one),
+        products::run(&others.0, &file, false, &two),
+        products::run(&others.1, &file, false, &three),
+    );
+    let reports = [one.unwrap(), two.unwrap(), three.unwrap()];
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|report| report.rejected), 0, "{reports:?}");
+    assert_eq!(sum(|report| report.created), ROWS, "{reports:?}");
+    assert_eq!(sum(|report| report.unchanged), 2 * ROWS, "{reports:?}");
+    let state = state(&test).await;
+    assert_eq!(state.variants.len() as u64, ROWS);
+    assert_eq!((state.categories.len(), state.warehouses.len()), (7, 1));
+    let units: i64 = state.stock.iter().map(|row| row.on_hand).sum();
+    assert_eq!(units, (0..1_200).sum::<i64>(), "each stock was begun once");
+    assert_eq!(state.movements.len() as u64, ROWS - 1, "0 is no movement");
+}
+
 #[tokio::test]
 async fn an_archived_variant_is_not_brought_back_by_a_file() {
     let test = TestApp::new().await;
@@ -779,17 +813,19 @@ async fn the_real_catalogue_is_imported() {
         .unwrap();
     let before = state(&test).await;
     let units: i64 = before.stock.iter().map(|row| row.on_hand).sum();
-    assert_eq!(units, 2_305_010 - pads);
+    assert_eq!(units, 2_305_010 - pads - summary.service_units);
+    assert_eq!(before.stock.len(), 3_270 - 4, "services have no stock");
     assert_eq!(
         (before.products.len(), before.variants.len()),
         (3_270, 3_270)
     );
-    for sku in ["POST", "M", "BANK CHARGES"] {
-        assert!(
-            before.variants.iter().any(|row| row.sku == sku),
-            "{sku} was sold"
-        );
-    }
+    let services = before.variants.iter().filter(|row| !row.is_stocked);
+    let mut services: Vec<(&str, Availability)> = services
+        .map(|row| (row.sku.as_str(), row.availability))
+        .collect();
+    services.sort_unstable();
+    let sold = ["BANK CHARGES", "C2", "M", "POST"];
+    assert_eq!(services, sold.map(|sku| (sku, Availability::InStock)));
     assert_eq!(
         counts(&test.import_file(&file, false).await.unwrap()),
         [0, 0, 3_270, 1]

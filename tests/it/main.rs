@@ -59,3 +59,4 @@ mod reports;
 mod requirements;
 mod schema;
 mod statements;
+mod unstocked;

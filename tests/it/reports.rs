@@ -4,7 +4,7 @@ use crate::support::{TestApp, retail};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use entity::accounts::Role;
-use entity::ids::OrderId;
+use entity::ids::{OrderId, OrderLineId, UserId};
 use entity::orders::{OrderStatus, order};
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, EntityTrait, QueryFilter, Statement};
@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use tradepost::db::Engine;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
+use tradepost::domain::orders::model::Scope;
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder, NewRefund};
+use tradepost::domain::payments::service::Method;
 use tradepost::domain::reports::model::{Part, Period};
 use tradepost::domain::reports::store;
 use tradepost::error::Fault;
@@ -202,6 +204,85 @@ async fn live_and_imported_orders_count_together_and_only_sales_do() {
         ),
         (&json!([]), &json!(0))
     );
+}
+
+/// An order of lines that is paid by card.
+async fn paid(test: &TestApp, user: UserId, lines: &[(&str, i64)]) -> OrderId {
+    let line = |&(sku, quantity): &(&str, i64)| NewLine {
+        reference: VariantReference::Sku(sku.to_owned()),
+        quantity,
+    };
+    let token = "tok_ok".to_owned();
+    let new = NewOrder {
+        lines: lines.iter().map(line).collect(),
+        details: Details {
+            payment: Some(Method::Card { token }),
+            ..Details::default()
+        },
+    };
+    let made = test.app.orders().order_create(user, &new, None).await;
+    let order = made.unwrap().0.order;
+    assert_eq!(order.status, OrderStatus::Paid);
+    order.id
+}
+
+#[tokio::test]
+async fn what_was_paid_back_is_taken_off_where_it_was_sold() {
+    let test = shop().await;
+    let user = test.user("ann@example.com", Role::Customer).await;
+    // 3 × 4.95 and 2 × 12.00, of which 2 and 1 units go back; 20.00 that goes back in full; 4.95 that is cancelled.
+    let parts = paid(&test, user, &[("EG", 3), ("CUP", 2)]).await;
+    let whole = paid(&test, user, &[("POT", 1)]).await;
+    let cancelled = paid(&test, user, &[("EG", 1)]).await;
+    let orders = test.app.orders();
+    let lines = test.books().await.lines;
+    let first = |id: OrderId, sku: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line.order_id == id && line.sku == sku);
+        line.unwrap().id
+    };
+    let refund = async |id: OrderId, lines: Option<Vec<(OrderLineId, i64)>>| {
+        let new = NewRefund {
+            lines,
+            restock: true,
+            reason: None,
+        };
+        orders.order_refund(user, id, &new, None).await.unwrap();
+    };
+    refund(parts, Some(vec![(first(parts, "EG"), 2)])).await;
+    refund(parts, Some(vec![(first(parts, "CUP"), 1)])).await;
+    refund(whole, None).await;
+    let own = Scope::Own(user);
+    let cancel = orders.order_cancel(own, user, cancelled, None, None);
+    cancel.await.unwrap();
+    test.settle(&test.app).await.agree();
+    import(&test, "old", IMPORTED).await;
+    test.user("staff@example.com", Role::Staff).await;
+    let server = test.serve().await;
+    let staff = staff(&test, &server.client()).await;
+    let now = staff.data(STATISTICS, json!({})).await["salesStatistics"].take();
+    // 4.95 of the Earl Grey and 12.00 of the cups stay.
+    let total = json!({ "orderCount": 2, "revenue": { "amount": "16.95", "currencyCode": "GBP" } });
+    assert_eq!((&now["total"], &now["unitCount"]), (&total, &json!(2)));
+    assert_eq!(now["days"][0]["revenue"]["amount"], "16.95");
+    assert_eq!(
+        now["products"],
+        json!([
+            { "product": { "name": "Cup" }, "orderCount": 1, "unitCount": 1, "revenue": { "amount": "12.00" } },
+            { "product": { "name": "Earl Grey" }, "orderCount": 1, "unitCount": 1, "revenue": { "amount": "4.95" } },
+            { "product": { "name": "Teapot" }, "orderCount": 1, "unitCount": 0, "revenue": { "amount": "0.00" } },
+        ])
+    );
+    assert_eq!(
+        now["customers"],
+        json!([{ "source": null, "customerReference": null, "user": { "name": "ann@example.com" }, "orderCount": 2, "revenue": { "amount": "16.95" } }])
+    );
+    // Imported orders are as they were.
+    let past = json!({ "from": "2011-01-01T00:00:00Z", "to": "2011-01-04T00:00:00Z" });
+    let past = staff.data(STATISTICS, past).await["salesStatistics"].take();
+    assert_eq!(past["total"]["revenue"]["amount"], "30.99");
+    assert_eq!(past["unitCount"], 9);
 }
 
 async fn staff(

@@ -53,6 +53,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("stock-transfer", true),
     ("stock-movements", true),
     ("warehouse-set-status", true),
+    ("variant-set-stocked", true),
     ("product-create", true),
     ("products-update", true),
 ];

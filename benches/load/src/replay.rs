@@ -1,4 +1,4 @@
-//! Sends real orders as concurrent customers: each registers or logs in, then they order.
+//! Sends real orders as concurrent customers: each registers or logs in, then they order, at once or by a cart.
 //!
 //! An order is sent until it is acknowledged or refused, with one idempotency key: through lost answers, restarts and
 //! overload. What is refused is counted by its code.
@@ -29,6 +29,12 @@ const REGISTER: &str = "mutation($input: UserRegisterInput!, $key: String) {
   userRegister(input: $input, idempotencyKey: $key) { accessToken userErrors { code } } }";
 const LOG_IN: &str = "mutation($input: SessionCreateInput!) {
   sessionCreate(input: $input) { accessToken userErrors { code } } }";
+const CLEAR: &str = "mutation { cartClear { cart { id } userErrors { code path } } }";
+const ADD: &str = "mutation($lines: [OrderLineInput!]!, $key: String!) {
+  cartLinesAdd(lines: $lines, idempotencyKey: $key) { cart { id } userErrors { code path } } }";
+const CHECKOUT: &str = "mutation($input: CartCheckoutInput!, $key: String!) {
+  cartCheckout(input: $input, idempotencyKey: $key) {
+    order { id cost { total { amount } } } userErrors { code path } } }";
 const ORDER: &str = "mutation($input: OrderCreateInput!, $key: String!) {
   orderCreate(input: $input, idempotencyKey: $key) {
     order { id cost { total { amount } } } userErrors { code path } } }";
@@ -44,6 +50,10 @@ pub struct Options {
     pub speed: Option<f64>,
     /// Users that the customers of the file are spread over; nothing: one each.
     pub accounts: Option<usize>,
+    /// Whether each order is put into its customer's cart and checked out, instead of sent by `orderCreate`.
+    pub carts: bool,
+    /// The token of the card that pays; nothing: orders wait for their payment.
+    pub card: Option<String>,
     /// How long an order is tried before it is given up.
     pub patience: Duration,
     /// Name of this run, in the keys and references of its orders: another name makes other orders.
@@ -140,6 +150,56 @@ impl std::fmt::Display for Report {
     }
 }
 
+/// A customer who is logged in. A user has one cart, so that a customer's orders by carts go one after the other.
+struct Customer {
+    token: String,
+    cart: tokio::sync::Mutex<Cart>,
+}
+
+/// What is known of a customer's cart.
+#[derive(Default)]
+struct Cart {
+    /// Whether nothing is in it that an earlier replay, or an order that was refused, left there.
+    is_clean: bool,
+}
+
+/// A request of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Takes out what is in the cart.
+    Clear,
+    /// Puts the lines into the cart.
+    Add,
+    /// Makes the cart an order.
+    Checkout,
+    /// Makes the order at once.
+    Order,
+}
+
+impl Step {
+    /// The document, its field, and the field of the payload that is there when it was done.
+    const fn document(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Clear => (CLEAR, "cartClear", "cart"),
+            Self::Add => (ADD, "cartLinesAdd", "cart"),
+            Self::Checkout => (CHECKOUT, "cartCheckout", "order"),
+            Self::Order => (ORDER, "orderCreate", "order"),
+        }
+    }
+}
+
+/// What came of a request.
+enum Answer {
+    /// It was done: what the payload has.
+    Done(Value),
+    /// These lines name nothing that the shop has; nothing else is wrong.
+    Unknown(Vec<usize>),
+    /// The same again later.
+    Later,
+    /// Refused, with the code.
+    Refused(String),
+}
+
 /// A replay while it runs.
 struct Replay<'a> {
     client: Client,
@@ -164,14 +224,17 @@ pub async fn run(
         report: Mutex::default(),
     };
     let began = Instant::now();
-    let tokens = replay.log_in_all(orders).await;
+    let (accounts, customers) = replay.log_in_all(orders).await;
     let customers_took = began.elapsed();
     let (began, next) = (Instant::now(), AtomicUsize::new(0));
-    let work = (0..options.clients).map(|_| replay.customer(orders, &tokens, began, &next));
+    let work = (0..options.clients).map(|_| {
+        let of = |order: &Order| customers.get(accounts.get(&order.customer)?);
+        replay.customer(orders, of, began, &next)
+    });
     join_all(work).await;
     let mut report = replay.report.into_inner().unwrap_or_default();
     report.sent = orders.len();
-    report.customers = tokens.len();
+    report.customers = customers.len();
     report.customers_took = customers_took;
     report.took = began.elapsed();
     report.waits.sort_unstable();
@@ -197,25 +260,28 @@ impl Replay<'_> {
         accounts
     }
 
-    /// Access tokens by customer.
-    async fn log_in_all(&self, orders: &[Order]) -> HashMap<String, String> {
+    /// The accounts of the customers of the file, and who of them could log in, by account.
+    async fn log_in_all(
+        &self,
+        orders: &[Order],
+    ) -> (HashMap<String, String>, HashMap<String, Customer>) {
         let accounts = self.account(orders);
         let mut emails: Vec<&str> = accounts.values().map(String::as_str).collect();
         emails.sort_unstable();
         emails.dedup();
         let (emails, next) = (&emails, &AtomicUsize::new(0));
         let work = (0..self.options.clients).map(|_| async move {
-            let mut tokens = Vec::new();
+            let mut customers = Vec::new();
             while let Some(email) = emails.get(next.fetch_add(1, Ordering::SeqCst)) {
                 if let Some(token) = self.log_in(email).await {
-                    tokens.push(((*email).to_owned(), token));
+                    let cart = tokio::sync::Mutex::default();
+                    customers.push(((*email).to_owned(), Customer { token, cart }));
                 }
             }
-            tokens
+            customers
         });
-        let tokens: HashMap<String, String> = join_all(work).await.into_iter().flatten().collect();
-        let of = |(customer, email)| Some((customer, tokens.get(&email)?.clone()));
-        accounts.into_iter().filter_map(of).collect()
+        let customers = join_all(work).await.into_iter().flatten().collect();
+        (accounts, customers)
     }
 
     /// Registers, or logs in when the account is there from an earlier replay.
@@ -272,10 +338,10 @@ impl Replay<'_> {
     }
 
     /// Takes the next order until there is none.
-    async fn customer(
+    async fn customer<'c>(
         &self,
         orders: &[Order],
-        tokens: &HashMap<String, String>,
+        of: impl Fn(&Order) -> Option<&'c Customer>,
         began: Instant,
         next: &AtomicUsize,
     ) {
@@ -287,8 +353,14 @@ impl Replay<'_> {
                 due = began + Duration::from_secs_f64((since / speed).max(0.0));
                 tokio::time::sleep_until(due.into()).await;
             }
-            match tokens.get(&order.customer) {
-                Some(token) => self.order(order, token, due).await,
+            match of(order) {
+                Some(customer) if self.options.carts => {
+                    let mut cart = customer.cart.lock().await;
+                    let done = self.order(order, customer, Some(&mut *cart), due).await;
+                    // What was refused is still in it.
+                    cart.is_clean = done;
+                }
+                Some(customer) => drop(self.order(order, customer, None, due).await),
                 None => self.refused(order, "the customer could not log in"),
             }
         }
@@ -302,56 +374,110 @@ impl Replay<'_> {
         });
     }
 
-    /// Sends an order until it is acknowledged or refused.
-    async fn order(&self, order: &Order, token: &str, due: Instant) {
+    /// Sends an order until it is acknowledged or refused; tells whether it was acknowledged.
+    async fn order(
+        &self,
+        order: &Order,
+        customer: &Customer,
+        cart: Option<&mut Cart>,
+        due: Instant,
+    ) -> bool {
         let mut lines = order.lines.clone();
         let reference = format!("{}-{}", self.options.run, order.reference);
         let mut key = reference.clone();
+        let mut step = match cart {
+            None => Step::Order,
+            Some(Cart { is_clean: true }) => Step::Add,
+            Some(_) => Step::Clear,
+        };
         while due.elapsed() < self.options.patience {
-            let input: Vec<Value> = lines
-                .iter()
-                .map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity }))
-                .collect();
-            let input = json!({ "lines": input, "clientReference": reference });
-            let variables = json!({ "input": input, "key": key });
-            self.live.in_flight.fetch_add(1, Ordering::SeqCst);
-            let answer = self.client.send(Some(token), ORDER, &variables).await;
-            self.live.in_flight.fetch_sub(1, Ordering::SeqCst);
-            let payload = match answer {
-                Ok(mut data) => data["orderCreate"].take(),
-                Err(Failure::Code(code)) if !PASSING.contains(&code.as_str()) => {
-                    self.failed(&code);
-                    return self.refused(order, &code);
+            let variables = self.variables(step, &lines, &reference, &key);
+            match (step, self.ask(&customer.token, step, &variables).await) {
+                (_, Answer::Later) => tokio::time::sleep(PAUSE).await,
+                (Step::Clear, Answer::Done(_)) => step = Step::Add,
+                // There is no cart yet.
+                (Step::Clear, Answer::Refused(code)) if code == "NOT_FOUND" => step = Step::Add,
+                (Step::Add, Answer::Done(_)) => step = Step::Checkout,
+                (_, Answer::Done(answer)) => {
+                    self.acknowledged(order, &answer, due);
+                    return true;
                 }
-                Err(failure) => {
-                    self.failed(&failure.to_string());
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
+                (_, Answer::Unknown(unknown)) if unknown.len() < lines.len() => {
+                    for place in unknown.into_iter().rev() {
+                        let (sku, _) = lines.remove(place);
+                        self.with(|report| report.dropped.push((order.reference.clone(), sku)));
+                    }
+                    // Another input needs another key.
+                    key.push_str("-known");
                 }
-            };
-            if payload["order"].is_object() {
-                return self.acknowledged(order, &payload["order"], due);
-            }
-            let code = payload["userErrors"][0]["code"]
-                .as_str()
-                .unwrap_or("UNKNOWN");
-            self.failed(code);
-            let unknown = unknown_lines(&payload["userErrors"]);
-            if unknown.is_empty() || unknown.len() == lines.len() {
-                if PASSING.contains(&code) {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
+                (_, Answer::Unknown(_)) => {
+                    self.refused(order, "NOT_FOUND");
+                    return false;
                 }
-                return self.refused(order, code);
+                (_, Answer::Refused(code)) => {
+                    self.refused(order, &code);
+                    return false;
+                }
             }
-            for place in unknown.into_iter().rev() {
-                let (sku, _) = lines.remove(place);
-                self.with(|report| report.dropped.push((order.reference.clone(), sku)));
-            }
-            // Another input needs another key.
-            key.push_str("-known");
         }
         self.refused(order, "given up");
+        false
+    }
+
+    /// The variables of a request of an order.
+    fn variables(&self, step: Step, lines: &[(String, i64)], reference: &str, key: &str) -> Value {
+        let line = |(sku, quantity): &(String, i64)| json!({ "sku": sku, "quantity": quantity });
+        let lines: Vec<Value> = lines.iter().map(line).collect();
+        let card = self.options.card.as_ref();
+        let payment = card.map(|token| json!({ "card": { "token": token } }));
+        match step {
+            Step::Clear => json!({}),
+            Step::Add => json!({ "lines": lines, "key": format!("{key}-cart") }),
+            Step::Checkout => json!({
+                "input": { "clientReference": reference, "payment": payment },
+                "key": key,
+            }),
+            Step::Order => json!({
+                "input": { "lines": lines, "clientReference": reference, "payment": payment },
+                "key": key,
+            }),
+        }
+    }
+
+    /// Sends one request and counts what went wrong.
+    async fn ask(&self, token: &str, step: Step, variables: &Value) -> Answer {
+        let (document, field, entity) = step.document();
+        self.live.in_flight.fetch_add(1, Ordering::SeqCst);
+        let answer = self.client.send(Some(token), document, variables).await;
+        self.live.in_flight.fetch_sub(1, Ordering::SeqCst);
+        let mut payload = match answer {
+            Ok(mut data) => data[field].take(),
+            Err(failure) => {
+                let code = failure.to_string();
+                self.failed(&code);
+                return match failure {
+                    Failure::Code(_) if !PASSING.contains(&code.as_str()) => Answer::Refused(code),
+                    _ => Answer::Later,
+                };
+            }
+        };
+        if payload[entity].is_object() {
+            return Answer::Done(payload[entity].take());
+        }
+        let code = payload["userErrors"][0]["code"].as_str();
+        let code = code.unwrap_or("UNKNOWN").to_owned();
+        if step == Step::Clear {
+            return Answer::Refused(code);
+        }
+        self.failed(&code);
+        let unknown = unknown_lines(&payload["userErrors"]);
+        if !unknown.is_empty() {
+            Answer::Unknown(unknown)
+        } else if PASSING.contains(&code.as_str()) {
+            Answer::Later
+        } else {
+            Answer::Refused(code)
+        }
     }
 
     fn acknowledged(&self, order: &Order, answer: &Value, due: Instant) {

@@ -239,8 +239,8 @@ pub struct LineNow {
     pub line: cart_line::Model,
     /// The price of one unit; nothing when it is not for sale any more.
     pub price_minor: Option<i64>,
-    /// Units that could be bought.
-    pub available: i64,
+    /// Units that could be bought; nothing when it is not kept in stock, so that any number can.
+    pub available: Option<i64>,
 }
 
 impl LineNow {
@@ -281,10 +281,10 @@ impl LineNow {
             let was = self.line.seen_price_minor;
             problems.push(LineProblem::PriceChanged { was, now });
         }
-        if self.available <= 0 {
-            problems.push(LineProblem::OutOfStock);
-        } else if self.available < self.line.quantity {
-            problems.push(LineProblem::NotEnough);
+        match self.available {
+            Some(..=0) => problems.push(LineProblem::OutOfStock),
+            Some(units) if units < self.line.quantity => problems.push(LineProblem::NotEnough),
+            _ => {}
         }
         problems
     }

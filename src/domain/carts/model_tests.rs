@@ -16,6 +16,7 @@ fn variant(n: u128, price: i64) -> SellableVariant {
         name: format!("Thing {n}"),
         unit_price_minor: price,
         currency: "GBP".to_owned(),
+        is_stocked: true,
         availability: Availability::InStock,
     }
 }
@@ -139,11 +140,12 @@ fn merged_lines_add_up_and_keep_the_price_seen_last() {
 #[test]
 fn a_line_tells_what_changed_since_it_was_seen() {
     let line = put(&[], &[(1, 4)]).unwrap().remove(0);
-    let now = |price_minor, available| LineNow {
+    let of = |price_minor, available| LineNow {
         line: line.clone(),
         price_minor,
         available,
     };
+    let now = |price_minor, units| of(price_minor, Some(units));
     assert_eq!(now(Some(100), 4).problems(), []);
     assert_eq!(
         now(Some(90), 3).problems(),
@@ -154,5 +156,6 @@ fn a_line_tells_what_changed_since_it_was_seen() {
     );
     assert_eq!(now(Some(100), 0).problems(), [LineProblem::OutOfStock]);
     assert_eq!(now(None, 0).problems(), [LineProblem::Gone]);
+    assert_eq!(of(Some(100), None).problems(), [], "a service");
     assert_eq!(now(Some(i64::MAX), 9).total_minor(), None);
 }

@@ -10,6 +10,8 @@ pub enum Error {
     Input(Problem),
     /// No variant has this id.
     VariantNotFound,
+    /// The variant is not kept in stock.
+    NotStocked,
     /// No warehouse has the id in this field.
     WarehouseNotFound(&'static str),
     /// The warehouse in this field is not active.
@@ -59,6 +61,11 @@ impl Refusal for Error {
             Self::VariantNotFound => Problem::new(
                 ErrorCode::NotFound,
                 "No variant has this id.",
+                &["variantId"],
+            ),
+            Self::NotStocked => Problem::new(
+                ErrorCode::Invalid,
+                "The variant is not kept in stock: it has none that could change.",
                 &["variantId"],
             ),
             Self::WarehouseNotFound(field) => {

@@ -16,6 +16,9 @@
 //! **Warehouses** are ACTIVE or INACTIVE. What an inactive one has is not sold and does not count as available; what
 //! orders hold there stays theirs.
 //!
+//! **Services** (`variants.is_stocked` is false) are always available and never reserved, and staff cannot change stock that
+//! they do not have. An order line remembers which of the two its variant was.
+//!
 //! **Events**, keyed by variant (`events.rs`): `stock.adjusted`, `.transferred`, `.low`, `.back_in_stock`,
 //! `reservation.expired`, each in the transaction that causes it.
 //!

@@ -22,7 +22,7 @@ pub struct Available {
 pub struct Need {
     /// The variant.
     pub variant_id: VariantId,
-    /// Units, 1 or more.
+    /// Units; 0 of what is not kept in stock.
     pub units: i64,
 }
 

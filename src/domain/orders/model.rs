@@ -240,11 +240,13 @@ mod tests {
             variant_id: VariantId(Uuid::nil()),
             sku: String::new(),
             name: String::new(),
+            is_stocked: true,
             quantity,
             unit_price_minor: total_minor / quantity,
             total_minor,
             fulfilled: 0,
             refunded: 0,
+            refunded_minor: 0,
             dropped: 0,
             restocked: 0,
         }

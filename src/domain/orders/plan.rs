@@ -75,18 +75,12 @@ pub fn plan(clock: &Clock, wanted: &Wanted, stock: &[Available]) -> Result<Plan,
         .iter()
         .try_fold(0_i64, |sum, line| sum.checked_add(line.total_minor));
     let total = total.ok_or_else(|| vec![Error::TooLarge])?;
-    let needs: Vec<Need> = lines
-        .iter()
-        .map(|line| Need {
-            variant_id: line.variant_id,
-            units: line.quantity,
-        })
-        .collect();
+    let needs: Vec<Need> = lines.iter().map(need).collect();
     let allocations = allocate(&needs, stock).map_err(|short| {
         let error = |line: usize| Error::InsufficientStock {
             line,
             variant_id: needs[line].variant_id,
-            requested: needs[line].units,
+            requested: lines[line].quantity,
         };
         short.into_iter().map(error).collect::<Vec<_>>()
     })?;
@@ -127,6 +121,14 @@ pub fn plan(clock: &Clock, wanted: &Wanted, stock: &[Available]) -> Result<Plan,
         allocations,
         event,
     })
+}
+
+/// What a line needs of the stock.
+pub(super) const fn need(line: &order_line::Model) -> Need {
+    Need {
+        variant_id: line.variant_id,
+        units: if line.is_stocked { line.quantity } else { 0 },
+    }
 }
 
 fn order(wanted: &Wanted, total_minor: i64) -> order::Model {
@@ -180,11 +182,13 @@ fn lines(clock: &Clock, wanted: &Wanted) -> Option<Vec<order_line::Model>> {
                 variant_id: variant.variant_id,
                 sku: variant.sku.clone(),
                 name: variant.name.clone(),
+                is_stocked: variant.is_stocked,
                 quantity: *quantity,
                 unit_price_minor: variant.unit_price_minor,
                 total_minor: money::line_total(*quantity, variant.unit_price_minor)?,
                 fulfilled: 0,
                 refunded: 0,
+                refunded_minor: 0,
                 dropped: 0,
                 restocked: 0,
             })

@@ -269,6 +269,10 @@ pub async fn lines_update(
         let done = order_line::Entity::update_many()
             .col_expr(order_line::Column::Fulfilled, Expr::value(line.fulfilled))
             .col_expr(order_line::Column::Refunded, Expr::value(line.refunded))
+            .col_expr(
+                order_line::Column::RefundedMinor,
+                Expr::value(line.refunded_minor),
+            )
             .col_expr(order_line::Column::Dropped, Expr::value(line.dropped))
             .col_expr(order_line::Column::Restocked, Expr::value(line.restocked))
             .filter(order_line::COLUMN.id.eq(line.id))

@@ -21,8 +21,8 @@ pub struct ReportsQuery;
 #[Object]
 impl ReportsQuery {
     /// What was sold in a period, live and imported orders together. An order counts from its payment on (PAID,
-    /// PARTLY_FULFILLED, FULFILLED), when it was made; cancelled and expired ones do not. Revenue is what was sold: partial refunds are
-    /// not taken off. Requires STAFF.
+    /// PARTLY_FULFILLED, FULFILLED), when it was made; cancelled and expired ones do not. Revenue is what was sold less what
+    /// was paid back since, on the day of the order. Requires STAFF.
     #[graphql(guard = "Authorized")]
     #[expect(
         clippy::unused_async,
@@ -66,7 +66,7 @@ impl SalesStatistics {
         Ok(Sales(reports(ctx).sales(self.0).await?))
     }
 
-    /// Units of all lines.
+    /// Units of all lines, less those that were paid back.
     async fn unit_count(&self, ctx: &Context<'_>) -> Result<i32, ApiError> {
         Ok(int(reports(ctx).units(self.0).await?))
     }
@@ -142,7 +142,7 @@ impl Sales {
         int(self.0.orders)
     }
 
-    /// Sum of their totals.
+    /// Sum of their totals, less what was paid back.
     async fn revenue(&self, ctx: &Context<'_>) -> Money {
         money(ctx, self.0.revenue_minor)
     }
@@ -165,7 +165,7 @@ impl DaySales {
         int(self.0.sales.orders)
     }
 
-    /// Sum of their totals.
+    /// Sum of their totals, less what was paid back.
     async fn revenue(&self, ctx: &Context<'_>) -> Money {
         money(ctx, self.0.sales.revenue_minor)
     }
@@ -188,12 +188,12 @@ impl ProductSales {
         int(self.0.orders)
     }
 
-    /// Units.
+    /// Units, less those that were paid back.
     async fn unit_count(&self) -> i32 {
         int(self.0.units)
     }
 
-    /// Sum of its lines.
+    /// Sum of its lines, less what was paid back.
     async fn revenue(&self, ctx: &Context<'_>) -> Money {
         money(ctx, self.0.revenue_minor)
     }
@@ -232,7 +232,7 @@ impl CustomerSales {
         int(self.0.sales.orders)
     }
 
-    /// Sum of their totals.
+    /// Sum of their totals, less what was paid back.
     async fn revenue(&self, ctx: &Context<'_>) -> Money {
         money(ctx, self.0.sales.revenue_minor)
     }

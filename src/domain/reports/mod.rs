@@ -4,8 +4,9 @@
 //!
 //! **Sales statistics** (`model::SOLD`): an order counts from its payment on, in the states PAID, PARTLY_FULFILLED and
 //! FULFILLED, on the UTC day on which it was made. Imported orders are FULFILLED and count like all others. Orders that
-//! were cancelled, expired or failed do not count, be they refunded or not. Revenue is what was sold: a refund of a part
-//! of an order that stays a sale is not taken off yet (it needs the refunds of the checkout, and their amounts in an index).
+//! were cancelled, expired or failed do not count, be they refunded or not. Revenue is what was sold less what was paid
+//! back, and units are those that were not paid back: on the day, product and customer of the order, whenever the refund
+//! was made. A refund counts when the money has gone back; an order whose whole money went back is still an order.
 //!
 //! Every statement reads indexes alone (`store.rs`), which `tests/it/reports.rs` checks on the plans of both engines: a
 //! report costs what its period holds, not what the shop ever sold. `limits.report_days` bounds the period.

@@ -62,7 +62,7 @@ impl Period {
 pub struct Sales {
     /// Orders.
     pub orders: i64,
-    /// Sum of their totals in minor units.
+    /// Sum of their totals less what was paid back, in minor units.
     pub revenue_minor: i64,
 }
 
@@ -82,9 +82,9 @@ pub struct ProductSales {
     pub product_id: ProductId,
     /// Orders with it.
     pub orders: i64,
-    /// Units.
+    /// Units, less those that were paid back.
     pub units: i64,
-    /// Sum of its lines in minor units.
+    /// Sum of its lines less what was paid back, in minor units.
     pub revenue_minor: i64,
 }
 

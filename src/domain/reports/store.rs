@@ -37,8 +37,23 @@ fn count() -> SimpleExpr {
     Func::count(Expr::col((order::Entity, order::Column::Id))).into()
 }
 
+/// What orders brought in, less what was paid back.
 fn revenue(engine: Engine) -> SimpleExpr {
-    sum_i64(engine, (order::Entity, order::Column::TotalMinor))
+    let refunded = sum_i64(engine, (order::Entity, order::Column::RefundedMinor));
+    sum_i64(engine, (order::Entity, order::Column::TotalMinor)).sub(refunded)
+}
+
+/// Units of lines, less those that were paid back.
+fn line_units(engine: Engine) -> SimpleExpr {
+    let refunded = sum_i64(engine, (order_line::Entity, order_line::Column::Refunded));
+    sum_i64(engine, (order_line::Entity, order_line::Column::Quantity)).sub(refunded)
+}
+
+/// What lines brought in, less what was paid back.
+fn line_revenue(engine: Engine) -> SimpleExpr {
+    let refunded = (order_line::Entity, order_line::Column::RefundedMinor);
+    let sold = (order_line::Entity, order_line::Column::TotalMinor);
+    sum_i64(engine, sold).sub(sum_i64(engine, refunded))
 }
 
 /// All sales of a period.
@@ -53,8 +68,9 @@ pub fn sales(engine: Engine, period: Period) -> SelectStatement {
 /// Units sold in a period.
 #[must_use]
 pub fn units(engine: Engine, period: Period) -> SelectStatement {
-    let units = sum_i64(engine, (order_line::Entity, order_line::Column::Quantity));
-    sold_lines(period).expr_as(units, "units").take()
+    sold_lines(period)
+        .expr_as(line_units(engine), "units")
+        .take()
 }
 
 /// Sales by day.
@@ -80,11 +96,8 @@ pub fn products(engine: Engine, period: Period, part: Part) -> SelectStatement {
     sold_lines(period)
         .column(line(order_line::Column::ProductId))
         .expr_as(orders, "orders")
-        .expr_as(sum_i64(engine, line(order_line::Column::Quantity)), "units")
-        .expr_as(
-            sum_i64(engine, line(order_line::Column::TotalMinor)),
-            "revenue_minor",
-        )
+        .expr_as(line_units(engine), "units")
+        .expr_as(line_revenue(engine), "revenue_minor")
         .group_by_col(line(order_line::Column::ProductId))
         .order_by("revenue_minor", Order::Desc)
         .order_by(line(order_line::Column::ProductId), Order::Asc)

@@ -33,6 +33,7 @@ pub(super) fn parse(columns: &Columns, record: &ByteRecord, currency: &str) -> R
     check_count(columns, record)?;
     let cell = |column| Cell::of(columns, record, column);
     let categories = cell(Column::Categories)?.optional(slugs)?;
+    let stock = stock(cell(Column::Stock)?, cell(Column::Warehouse)?)?;
     let catalog = CatalogRow {
         sku: cell(Column::Sku)?.needed(REFERENCE_MAX)?,
         name: cell(Column::Name)?.needed(PRODUCT_NAME_MAX)?,
@@ -45,11 +46,10 @@ pub(super) fn parse(columns: &Columns, record: &ByteRecord, currency: &str) -> R
             .optional(|cell| cell.line(REFERENCE_MAX))?,
         product: cell(Column::Product)?.optional(|cell| slug(cell, PRODUCT_NAME_MAX))?,
         variant: cell(Column::Variant)?.optional(|cell| cell.line(NAME_MAX))?,
+        is_stocked: cell(Column::IsStocked)?.optional(yes_or_no)?,
+        has_stock: stock.iter().any(|stock| stock.units.is_some()),
     };
-    Ok(Row {
-        catalog,
-        stock: stock(cell(Column::Stock)?, cell(Column::Warehouse)?)?,
-    })
+    Ok(Row { catalog, stock })
 }
 
 /// Text of small letters, digits and single hyphens.
@@ -99,6 +99,14 @@ fn stock(units: Cell<'_>, warehouses: Cell<'_>) -> Result<Vec<Stock>, Reason> {
         })
     });
     stock.collect()
+}
+
+fn yes_or_no(cell: Cell<'_>) -> Result<bool, Reason> {
+    match cell.text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => cell.wrong("is not true or false"),
+    }
 }
 
 fn status(cell: Cell<'_>) -> Result<ProductStatus, Reason> {
@@ -216,6 +224,18 @@ mod tests {
         assert_eq!(error, "sku is longer than 64 characters");
         let short = read(&["sku", "name", "price"], &["A", "Tea"]).unwrap_err();
         assert_eq!(short, "the row has 2 columns instead of 3");
+    }
+
+    #[test]
+    fn what_is_not_kept_in_stock_says_so() {
+        let of = |is_stocked: &str| {
+            let heading = ["sku", "name", "price", "is_stocked"];
+            read(&heading, &["POST", "Postage", "18", is_stocked]).map(|r| r.catalog.is_stocked)
+        };
+        assert_eq!(of(""), Ok(None));
+        assert_eq!(of("FALSE"), Ok(Some(false)));
+        assert_eq!(of("true"), Ok(Some(true)));
+        assert_eq!(of("no").unwrap_err(), "is_stocked is not true or false");
     }
 
     #[test]

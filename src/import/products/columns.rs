@@ -16,6 +16,7 @@ pub(super) enum Column {
     ExternalReference,
     Product,
     Variant,
+    IsStocked,
 }
 
 impl columns::Column for Column {
@@ -31,6 +32,7 @@ impl columns::Column for Column {
         Self::ExternalReference,
         Self::Product,
         Self::Variant,
+        Self::IsStocked,
     ];
     const NEEDED: &'static [Self] = &[Self::Sku, Self::Name, Self::Price];
 
@@ -47,6 +49,7 @@ impl columns::Column for Column {
             Self::ExternalReference => "external_reference",
             Self::Product => "product",
             Self::Variant => "variant",
+            Self::IsStocked => "is_stocked",
         }
     }
 

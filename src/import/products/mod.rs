@@ -291,6 +291,7 @@ impl<'a> Import<'a> {
                 .stock_begin_many_in(tx, warehouse_id, &units, &self.reference)
                 .await?;
         }
+        inventory.stocked_changed_in(tx, &plan.restocked).await?;
         Ok((results, missing.is_some()))
     }
 

@@ -161,7 +161,8 @@ impl Books {
         let lines = self.lines.iter().filter(|line| line.order_id == order.id);
         let (mut units, mut restocked) = (0, 0);
         for line in lines {
-            units += line.quantity;
+            // Services are not held and do not leave.
+            units += if line.is_stocked { line.quantity } else { 0 };
             restocked += line.restocked;
         }
         use OrderStatus::{

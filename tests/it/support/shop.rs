@@ -113,6 +113,7 @@ impl TestApp {
             price_minor,
             currency: "GBP".to_owned(),
             position: 0,
+            is_stocked: true,
             availability,
             archived_at: None,
             version: 1,

@@ -27,6 +27,12 @@ struct Arguments {
     /// Users that the customers are spread over; else one each, and each costs the server a password hash.
     #[arg(long)]
     accounts: Option<usize>,
+    /// Put each order into its customer's cart and check it out, instead of sending it by orderCreate.
+    #[arg(long)]
+    carts: bool,
+    /// Pay each order with a card of this token, as tok_ok of the simulated provider; else orders wait for payment.
+    #[arg(long)]
+    card: Option<String>,
     /// Only so many orders, the first ones.
     #[arg(long)]
     orders: Option<usize>,
@@ -59,6 +65,8 @@ async fn run(arguments: Arguments) -> Result<bool, Box<dyn std::error::Error>> {
         clients: arguments.clients.max(1),
         speed: arguments.speed.filter(|speed| *speed > 0.0),
         accounts: arguments.accounts,
+        carts: arguments.carts,
+        card: arguments.card,
         patience: Duration::from_secs(arguments.patience),
         run: arguments.run,
     };

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::idempotency::Idempotency;
 use crate::db::{Db, Tx};
-use crate::domain::catalog::model::VariantReference;
+use crate::domain::catalog::model::{SellableVariant, VariantReference};
 use crate::domain::{catalog, inventory};
 use crate::error::{Failure, Fault};
 use crate::workers::Progress;
@@ -116,7 +116,7 @@ impl Service {
         lines: Vec<cart_line::Model>,
     ) -> std::result::Result<Contents, Fault> {
         let variants: Vec<VariantId> = lines.iter().map(|line| line.variant_id).collect();
-        let prices = self.prices(&variants).await?;
+        let sold = self.sold(&variants).await?;
         let mut available: HashMap<VariantId, i64> = HashMap::new();
         if !variants.is_empty() {
             for row in self.inventory.stock_available(&variants).await? {
@@ -125,10 +125,15 @@ impl Service {
         }
         let lines = lines
             .into_iter()
-            .map(|line| LineNow {
-                price_minor: prices.get(&line.variant_id).copied(),
-                available: available.get(&line.variant_id).copied().unwrap_or(0),
-                line,
+            .map(|line| {
+                let id = line.variant_id;
+                let now = sold.get(&id);
+                let units = available.get(&id).copied().unwrap_or(0);
+                LineNow {
+                    price_minor: now.map(|variant| variant.unit_price_minor),
+                    available: now.is_none_or(|v| v.is_stocked).then_some(units),
+                    line,
+                }
             })
             .collect();
         Ok(Contents {
@@ -138,11 +143,11 @@ impl Service {
         })
     }
 
-    /// Prices of those variants that are for sale now.
-    async fn prices(
+    /// Those of some variants that are for sale now.
+    async fn sold(
         &self,
         variants: &[VariantId],
-    ) -> std::result::Result<HashMap<VariantId, i64>, Fault> {
+    ) -> std::result::Result<HashMap<VariantId, SellableVariant>, Fault> {
         let references: Vec<_> = variants
             .iter()
             .map(|id| VariantReference::Variant(*id))
@@ -151,7 +156,7 @@ impl Service {
         Ok(found
             .into_iter()
             .flatten()
-            .map(|variant| (variant.variant_id, variant.unit_price_minor))
+            .map(|variant| (variant.variant_id, variant))
             .collect())
     }
 

@@ -58,6 +58,8 @@ pub struct VariantCreateInput {
     /// The choices that make this variant, at most 10.
     #[validate(length(max = OPTIONS_MAX), nested)]
     pub options: Option<Vec<VariantOptionInput>>,
+    /// Whether it is kept in stock, as it is when nothing is said; a service, such as postage, is not.
+    pub is_stocked: Option<bool>,
 }
 
 /// Changes of a variant. What is left out stays as it is.
@@ -112,6 +114,8 @@ pub struct ProductCreateInput {
     pub sku: Option<String>,
     /// Price of its only variant, when no `variants` are given.
     pub price: Option<Decimal>,
+    /// Whether its only variant is kept in stock, when no `variants` are given; it is when nothing is said.
+    pub is_stocked: Option<bool>,
 }
 
 /// Changes of a product. What is left out stays as it is.
@@ -242,6 +246,7 @@ impl<'a> Reading<'a> {
                 .map_or_else(|| name_of(&options), |name| trimmed(&name)),
             sku: input.sku,
             options,
+            is_stocked: input.is_stocked.unwrap_or(true),
         }
     }
 
@@ -330,6 +335,10 @@ impl ProductCreateInput {
                     if self.price.is_some() {
                         reading.refuse(ErrorCode::Invalid, beside, &["input", "price"]);
                     }
+                    if self.is_stocked.is_some() {
+                        let beside = "Say so of each of the variants.";
+                        reading.refuse(ErrorCode::Invalid, beside, &["input", "isStocked"]);
+                    }
                     let place = |index: usize| index.to_string();
                     let numbered = variants.into_iter().enumerate();
                     numbered
@@ -340,6 +349,10 @@ impl ProductCreateInput {
                 }
                 _ => only_variant(&mut reading, self.sku, self.price)
                     .into_iter()
+                    .map(|variant| NewVariant {
+                        is_stocked: self.is_stocked.unwrap_or(true),
+                        ..variant
+                    })
                     .collect(),
             },
             name: trimmed(&self.name),
@@ -378,6 +391,7 @@ fn only_variant(
         name: String::new(),
         options: Vec::new(),
         price_minor: reading.price(price?, &["input", "price"]),
+        is_stocked: true,
     })
 }
 

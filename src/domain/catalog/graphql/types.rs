@@ -63,6 +63,8 @@ pub struct ProductVariant {
     pub options: Vec<VariantOption>,
     /// Price of one unit.
     pub price: Money,
+    /// Whether it is kept in stock. A service, such as postage or a fee, is not: it can always be bought.
+    pub is_stocked: bool,
     /// Whether it can be bought.
     pub availability: Availability,
     /// Whether it was taken out of sale but kept, because an order refers to it. Only staff see such variants.
@@ -100,6 +102,7 @@ impl From<variant::Model> for ProductVariant {
             name: row.name,
             options: options.collect(),
             price: Money::new(row.price_minor, &row.currency),
+            is_stocked: row.is_stocked,
             availability: row.availability.into(),
             is_archived: row.archived_at.is_some(),
             version: row.version,

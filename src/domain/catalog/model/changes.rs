@@ -26,6 +26,8 @@ pub struct NewVariant {
     pub options: Vec<VariantOption>,
     /// Price in minor units of the shop's currency.
     pub price_minor: i64,
+    /// Whether it is kept in stock.
+    pub is_stocked: bool,
 }
 
 /// A product to be made, with at least one variant, the first of which becomes the default.

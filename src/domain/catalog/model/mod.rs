@@ -183,6 +183,16 @@ pub fn summary(default: VariantId, live: &[variant::Model]) -> Option<Summary> {
     })
 }
 
+/// What the public is told of a variant of whose stock the inventory says `stock`.
+#[must_use]
+pub const fn availability(row: &variant::Model, stock: Availability) -> Availability {
+    if row.is_stocked {
+        stock
+    } else {
+        Availability::InStock
+    }
+}
+
 /// How a variant is called in an order: `Tea – Green`.
 #[must_use]
 pub fn sellable_name(product: &str, variant: &str) -> String {
@@ -220,6 +230,8 @@ pub struct SellableVariant {
     pub unit_price_minor: i64,
     /// Currency of the price.
     pub currency: String,
+    /// Whether it is kept in stock; what is not can always be bought.
+    pub is_stocked: bool,
     /// What the public is told of its stock.
     pub availability: Availability,
 }
@@ -314,6 +326,7 @@ mod tests {
             price_minor,
             currency: "GBP".to_owned(),
             position: 0,
+            is_stocked: true,
             availability,
             archived_at: None,
             version: 1,

@@ -17,7 +17,9 @@ use crate::domain::catalog::model::{
 };
 use crate::domain::catalog::store;
 use crate::error::Fault;
-use entity::catalog::{CategoryStatus, ProductStatus, category, product, product_term, variant};
+use entity::catalog::{
+    Availability, CategoryStatus, ProductStatus, category, product, product_term, variant,
+};
 use entity::ids::{CategoryId, ProductId, VariantId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -42,6 +44,10 @@ pub struct Row {
     pub product: Option<String>,
     /// Name of the variant.
     pub variant: Option<String>,
+    /// Whether the variant is kept in stock; a new one is when nothing is said.
+    pub is_stocked: Option<bool>,
+    /// Whether the row brings stock, which only what is kept in stock can have.
+    pub has_stock: bool,
 }
 
 /// What a row does to the catalogue.
@@ -72,6 +78,9 @@ pub enum Refusal {
     /// Another product has the external reference.
     #[error("another product has this external reference")]
     ReferenceTaken,
+    /// It is not kept in stock.
+    #[error("the variant is not kept in stock, so that stock must be empty")]
+    NotStocked,
     /// The product is full.
     #[error("a product has at most {VARIANTS_MAX} variants")]
     TooManyVariants,
@@ -120,6 +129,9 @@ pub struct Plan {
     variants_changed: Vec<variant::Model>,
     /// Products that leave all their categories before they enter those of `links`.
     unlinked: Vec<ProductId>,
+    /// Variants that are kept in stock from now on, or are not any more: once the plan is written the inventory has to
+    /// say anew whether they can be bought.
+    pub restocked: Vec<VariantId>,
     links: Vec<(ProductId, CategoryId)>,
     /// Products that are found by other words of their own from now on.
     renamed: Vec<ProductId>,
@@ -266,8 +278,12 @@ impl Service {
             .as_ref()
             .and_then(|slug| known.by_slug.get(slug).copied());
         let target = of_sku.or(named);
-        if let Some(draft) = of_sku.map(|place| &known.drafts[place]) {
-            draft.check(row, &sku)?;
+        match of_sku {
+            Some(place) => known.drafts[place].check(row, &sku)?,
+            None if row.has_stock && row.is_stocked == Some(false) => {
+                return Err(Refusal::NotStocked);
+            }
+            None => {}
         }
         let id = target.map(|place| known.drafts[place].product.id);
         if let Some(reference) = &row.external_reference
@@ -326,7 +342,12 @@ impl Service {
         let last = draft.variants.iter().map(|variant| variant.position).max();
         let position = last.unwrap_or(-1).saturating_add(1);
         let new = new_variant(row);
-        let variant = self.variant_row(draft.product.id, &new, position, self.clock.now());
+        let mut variant = self.variant_row(draft.product.id, &new, position, self.clock.now());
+        if !variant.is_stocked {
+            // The product repeats the best of its variants, which the inventory writes for both of them.
+            variant.availability = Availability::OutOfStock;
+            draft.restocked.insert(variant.id);
+        }
         draft.variants_new.insert(variant.id);
         draft.variants.push(variant);
         draft.is_changed = true;
@@ -378,6 +399,7 @@ impl Service {
             plan.links
                 .extend(draft.categories.iter().map(|category| (id, *category)));
         }
+        plan.restocked.extend(draft.restocked);
         if draft.is_renamed {
             plan.terms.extend(own_terms(&draft.product, &live));
             if !draft.is_new {
@@ -409,5 +431,6 @@ fn new_variant(row: &Row) -> NewVariant {
         name: row.variant.clone().unwrap_or_default(),
         options: Vec::new(),
         price_minor: row.price_minor,
+        is_stocked: row.is_stocked.unwrap_or(true),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{ResolveError, SellableVariant, Service, VariantReference};
 use crate::db::Tx;
-use crate::domain::catalog::model::{AvailabilityChange, sellable_name, sku_fold};
+use crate::domain::catalog::model::{self, AvailabilityChange, sellable_name, sku_fold};
 use crate::domain::catalog::store::{self, SellableRow};
 use crate::error::Fault;
 use entity::catalog::Availability;
@@ -18,6 +18,7 @@ impl From<&SellableRow> for SellableVariant {
             name: sellable_name(&row.product_name, &row.variant_name),
             unit_price_minor: row.price_minor,
             currency: row.currency.clone(),
+            is_stocked: row.is_stocked,
             availability: row.availability,
         }
     }
@@ -103,6 +104,7 @@ impl Service {
     /// Writes what the public is told of variants' stock, and of their products, in the caller's transaction, and tells
     /// what is another than before: one statement when nothing is, at most seven however many variants. For the
     /// inventory, which holds the locks of the variants' stock, so that nobody else changes it meanwhile; versions stay.
+    /// What is not kept in stock is available whatever the inventory says.
     ///
     /// # Errors
     /// The database fails.
@@ -122,7 +124,7 @@ impl Service {
         let changes: Vec<AvailabilityChange> = rows
             .into_iter()
             .filter_map(|row| {
-                let to = *wanted.get(&row.id)?;
+                let to = model::availability(&row, *wanted.get(&row.id)?);
                 (row.availability != to).then_some(AvailabilityChange {
                     variant_id: row.id,
                     product_id: row.product_id,

@@ -27,7 +27,7 @@ impl Service {
             .await
     }
 
-    /// The row of a new variant: nothing of it is in stock.
+    /// The row of a new variant: nothing of it is in stock, which matters only when it is kept there.
     pub(super) fn variant_row(
         &self,
         product_id: ProductId,
@@ -45,7 +45,12 @@ impl Service {
             price_minor: new.price_minor,
             currency: self.currency.clone(),
             position,
-            availability: Availability::OutOfStock,
+            is_stocked: new.is_stocked,
+            availability: if new.is_stocked {
+                Availability::OutOfStock
+            } else {
+                Availability::InStock
+            },
             archived_at: None,
             version: 1,
             created_at: now,
@@ -150,6 +155,29 @@ impl Service {
             })
         })
         .await
+    }
+
+    /// Writes whether a variant is kept in stock, in the caller's transaction: the inventory's, which then says anew
+    /// whether it can be bought.
+    ///
+    /// # Errors
+    /// No such variant.
+    pub async fn variant_stocked_in(
+        &self,
+        tx: &Tx,
+        id: VariantId,
+        is_stocked: bool,
+    ) -> Result<(), Failure<Error>> {
+        let (product, mut variants, index) = variant_lock(tx, id).await?;
+        let variant = &mut variants[index];
+        if variant.is_stocked == is_stocked {
+            return Ok(());
+        }
+        variant.is_stocked = is_stocked;
+        variant.version += 1;
+        variant.updated_at = self.clock.now();
+        store::variant_update(&**tx, variant).await?;
+        self.product_repeat(tx, product, variants, false).await
     }
 
     /// Deletes a variant; one that orders refer to is archived instead. When it was the default, the first of the others

@@ -121,14 +121,14 @@ pub(crate) async fn products_rewrite(
     Ok(())
 }
 
-/// Writes name and price of variants whose products [`products_lock`] holds, as [`products_rewrite`] does.
+/// Writes name, price and whether they are kept in stock of variants whose products [`products_lock`] holds, as [`products_rewrite`] does.
 pub(crate) async fn variants_rewrite(
     c: &impl ConnectionTrait,
     rows: &[variant::Model],
 ) -> Result<(), DbErr> {
-    use variant::Column::{Id, Name, PriceMinor, UpdatedAt, Version};
+    use variant::Column::{Id, IsStocked, Name, PriceMinor, UpdatedAt, Version};
     let update = OnConflict::column(Id)
-        .update_columns([Name, PriceMinor, Version, UpdatedAt])
+        .update_columns([Name, PriceMinor, IsStocked, Version, UpdatedAt])
         .to_owned();
     for rows in rows.chunks(INSERT_ROWS) {
         variant::Entity::insert_many(rows.iter().cloned().map(IntoActiveModel::into_active_model))

@@ -23,6 +23,7 @@ pub(crate) struct SellableRow {
     pub(crate) product_name: String,
     pub(crate) price_minor: i64,
     pub(crate) currency: String,
+    pub(crate) is_stocked: bool,
     pub(crate) availability: Availability,
 }
 
@@ -45,6 +46,7 @@ fn variants_named() -> Select<Entity> {
         .column_as(product::Column::Name, "product_name")
         .column_as(Column::PriceMinor, "price_minor")
         .column_as(Column::Currency, "currency")
+        .column_as(Column::IsStocked, "is_stocked")
         .column_as(Column::Availability, "availability")
         .join(JoinType::InnerJoin, product_of_variant())
 }
@@ -181,6 +183,7 @@ pub(crate) async fn variant_update(
         options: sea_orm::Set(row.options.clone()),
         price_minor: sea_orm::Set(row.price_minor),
         position: sea_orm::Set(row.position),
+        is_stocked: sea_orm::Set(row.is_stocked),
         archived_at: sea_orm::Set(row.archived_at),
         version: sea_orm::Set(row.version),
         updated_at: sea_orm::Set(row.updated_at),

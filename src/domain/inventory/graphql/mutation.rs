@@ -5,6 +5,7 @@ use super::{
     WarehouseStatus, WarehouseUpdateInput,
 };
 use crate::app::App;
+use crate::domain::catalog::{self, graphql::ProductVariant};
 use crate::domain::inventory::error::Error;
 use crate::error::{Failure, Problem};
 use crate::graphql::authorization::{Authorized, viewer};
@@ -54,6 +55,14 @@ payload!(
     WarehouseSetStatusPayload {
         /// The warehouse after the change.
         warehouse: Warehouse,
+    }
+);
+
+payload!(
+    /// The answer of `variantSetStocked`.
+    VariantSetStockedPayload {
+        /// The variant after the change.
+        variant: ProductVariant,
     }
 );
 
@@ -135,6 +144,23 @@ impl InventoryMutation {
                 .await
         };
         answer(outcome.await.map(Warehouse::from), &[])
+    }
+
+    /// Says whether a variant is kept in stock. What is not, such as postage or a fee, can always be bought and is never
+    /// reserved. Orders that were made go on as they were made; units that a warehouse has stay there. Requires STAFF.
+    #[graphql(guard = "Authorized")]
+    async fn variant_set_stocked(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The variant.")] id: ID,
+        #[graphql(desc = "Whether it is kept in stock: `false` for a service.")] is_stocked: bool,
+    ) -> Result<Option<VariantSetStockedPayload>, ApiError> {
+        let inventory = ctx.data_unchecked::<App>().inventory();
+        let outcome = async {
+            let id = mutation_id(&id, &["id"]).map_err(catalog::error::Error::from)?;
+            inventory.variant_set_stocked(id, is_stocked).await
+        };
+        answer(outcome.await.map(ProductVariant::from), &[])
     }
 
     /// Changes the stock of a variant in a warehouse by hand, with a reason. Requires STAFF.

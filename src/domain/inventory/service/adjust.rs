@@ -65,8 +65,7 @@ impl Service {
         adjustment: &Adjustment,
         key: Option<idempotency::Request>,
     ) -> Result<Uuid> {
-        let variant = self.catalog.variant_by_id(adjustment.variant_id).await?;
-        let variant = &variant.ok_or(Error::VariantNotFound)?;
+        let variant = &self.variant_stocked(adjustment.variant_id).await?;
         let id: StockMovementId = self.clock.id();
         let key = key.as_ref();
         self.db

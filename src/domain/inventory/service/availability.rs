@@ -2,10 +2,11 @@
 
 use super::Service;
 use crate::db::Tx;
-use crate::domain::catalog::model::AvailabilityChange;
+use crate::domain::catalog::{self, model::AvailabilityChange};
 use crate::domain::inventory::{events, model, store};
-use crate::error::Fault;
+use crate::error::{Failure, Fault};
 use crate::events::outbox;
+use entity::catalog::variant;
 use entity::ids::{VariantId, WarehouseId};
 use std::collections::BTreeMap;
 
@@ -29,6 +30,27 @@ impl Service {
             .collect();
         outbox::insert(&**tx, &self.clock, crossed).await?;
         Ok(())
+    }
+
+    /// Makes a variant one that is kept in stock, or one that is not and can always be bought. Its stock, if it has any,
+    /// and what orders hold of it stay; orders that were made go on as they were made.
+    ///
+    /// # Errors
+    /// No such variant.
+    #[tracing::instrument(name = "inventory.variant_set_stocked", skip_all, fields(variant.id = %id))]
+    pub async fn variant_set_stocked(
+        &self,
+        id: VariantId,
+        is_stocked: bool,
+    ) -> std::result::Result<variant::Model, Failure<catalog::error::Error>> {
+        self.db
+            .write("inventory.variant_set_stocked", async |tx| {
+                self.catalog.variant_stocked_in(&tx, id, is_stocked).await?;
+                Ok::<_, Failure<catalog::error::Error>>(self.stocked_changed_in(&tx, &[id]).await?)
+            })
+            .await?;
+        let found = self.catalog.variant_by_id(id).await?;
+        found.ok_or_else(|| Fault::Broken(format!("{id} vanished after its commit")).into())
     }
 
     /// The same without events: for first stock of imports and demo data, which was never away.

@@ -43,6 +43,15 @@ impl Service {
         Ok(store::warehouse_insert(&**tx, row).await?)
     }
 
+    /// Says anew whether variants can be bought that are kept in stock from now on, or are not any more, in the caller's
+    /// transaction, which has written which of the two it is.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn stocked_changed_in(&self, tx: &Tx, variants: &[VariantId]) -> Result<(), Fault> {
+        self.availability_begin_in(tx, variants.to_vec()).await
+    }
+
     /// The stock of variants in all warehouses.
     ///
     /// # Errors

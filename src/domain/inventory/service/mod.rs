@@ -18,6 +18,7 @@ use crate::db::idempotency::Idempotency;
 use crate::domain::catalog;
 use crate::error::{Failure, Fault};
 use crate::events::Events;
+use entity::catalog::variant;
 use entity::ids::VariantId;
 
 pub use adjust::Adjustment;
@@ -63,6 +64,17 @@ impl Service {
             catalog,
             events,
             low_stock_threshold,
+        }
+    }
+
+    /// A variant whose stock staff change.
+    async fn variant_stocked(&self, id: VariantId) -> Result<variant::Model> {
+        let found = self.catalog.variant_by_id(id).await?;
+        let found = found.ok_or(Error::VariantNotFound)?;
+        if found.is_stocked {
+            Ok(found)
+        } else {
+            Err(Error::NotStocked.into())
         }
     }
 

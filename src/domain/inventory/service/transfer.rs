@@ -60,8 +60,7 @@ impl Service {
         transfer: &Transfer,
         key: Option<idempotency::Request>,
     ) -> Result<Uuid> {
-        let variant = self.catalog.variant_by_id(transfer.variant_id).await?;
-        let variant = &variant.ok_or(Error::VariantNotFound)?;
+        let variant = &self.variant_stocked(transfer.variant_id).await?;
         let (out, into) = self.movements_of(actor_id, transfer);
         let (out, into, key) = (&out, &into, key.as_ref());
         self.db

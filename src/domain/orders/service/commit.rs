@@ -1,5 +1,6 @@
 //! The step of a checkout in which the stock goes out.
 
+use super::super::plan::need;
 use super::super::store;
 use super::Service;
 use super::change::Change;
@@ -132,7 +133,9 @@ impl Service {
         };
         let lines = store::lines_of_orders(&**tx, &[order.id]).await?;
         let held = self.inventory.held_in(tx, order.id).await?;
-        let is_held = |line: &order_line::Model| held.get(&line.id) == Some(&line.quantity);
+        let is_held = |line: &order_line::Model| {
+            !line.is_stocked || held.get(&line.id) == Some(&line.quantity)
+        };
         if found.is_none() && !lines.iter().all(is_held) {
             return Err(CommitError::NotHeld);
         }
@@ -174,13 +177,7 @@ impl Service {
             .await?;
         let variants: Vec<_> = lines.iter().map(|line| line.variant_id).collect();
         let stock = self.inventory.stock_available(&variants).await?;
-        let needs: Vec<Need> = lines
-            .iter()
-            .map(|line| Need {
-                variant_id: line.variant_id,
-                units: line.quantity,
-            })
-            .collect();
+        let needs: Vec<Need> = lines.iter().map(need).collect();
         let Ok(allocations) = allocate(&needs, &stock) else {
             return Ok(None);
         };

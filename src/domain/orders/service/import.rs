@@ -257,11 +257,14 @@ impl Service {
                 variant_id: variant.variant_id,
                 sku: line.sku.clone(),
                 name: line.name.clone().unwrap_or_else(|| variant.name.clone()),
+                // The units of history left another system's stock.
+                is_stocked: false,
                 quantity: line.quantity,
                 unit_price_minor: line.unit_price_minor,
                 total_minor: line_minor,
                 fulfilled: line.quantity,
                 refunded: 0,
+                refunded_minor: 0,
                 dropped: 0,
                 restocked: 0,
             });

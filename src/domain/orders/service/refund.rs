@@ -201,7 +201,7 @@ impl Service {
         for line in &mut lines {
             let claimed = claims.get(&line.id).copied().unwrap_or_default();
             let units = line.quantity - claimed.units;
-            if units > 0 {
+            if units > 0 && line.is_stocked {
                 line.restocked += units;
                 back.push((line.id, units));
             }
@@ -313,8 +313,9 @@ impl Service {
             let unsent = line.quantity - line.fulfilled - line.dropped;
             line.dropped += piece.quantity.min(unsent);
             line.refunded += piece.quantity;
+            line.refunded_minor += piece.amount_minor;
             let units = piece.quantity.min(line.quantity - line.restocked);
-            if row.restock == 1 && units > 0 {
+            if row.restock == 1 && units > 0 && line.is_stocked {
                 line.restocked += units;
                 back.push((line.id, units));
             }

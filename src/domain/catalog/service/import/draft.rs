@@ -19,6 +19,8 @@ pub(super) struct Draft {
     pub(super) is_renamed: bool,
     pub(super) variants_new: HashSet<VariantId>,
     pub(super) variants_changed: HashSet<VariantId>,
+    /// Variants of which the inventory has to say anew whether they can be bought.
+    pub(super) restocked: HashSet<VariantId>,
     pub(super) categories_changed: bool,
 }
 
@@ -33,6 +35,7 @@ impl Draft {
             is_renamed: false,
             variants_new: HashSet::new(),
             variants_changed: HashSet::new(),
+            restocked: HashSet::new(),
             categories_changed: false,
         }
     }
@@ -53,8 +56,17 @@ impl Draft {
             Some(named) if *named != self.product.slug => Err(Refusal::OtherProduct(slug())),
             _ if self.variants.iter().any(archived) => Err(Refusal::Archived),
             None if self.live() > 1 => Err(Refusal::SeveralVariants(slug())),
+            _ if row.has_stock && !self.is_stocked(row, sku) => Err(Refusal::NotStocked),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a variant is kept in stock once the row is written.
+    fn is_stocked(&self, row: &Row, sku: &str) -> bool {
+        let mut variants = self.variants.iter();
+        let known = variants.find(|variant| variant.sku_folded == *sku);
+        let known = known.is_none_or(|variant| variant.is_stocked);
+        row.is_stocked.unwrap_or(known)
     }
 
     /// Writes what a row says of the product; tells whether that is something new.
@@ -85,6 +97,10 @@ impl Draft {
         self.is_renamed |= changed;
         changed |= set(&mut variant.price_minor, Some(&row.price_minor));
         let id = variant.id;
+        if set(&mut variant.is_stocked, row.is_stocked.as_ref()) {
+            changed = true;
+            self.restocked.insert(id);
+        }
         if changed && !self.variants_new.contains(&id) {
             self.variants_changed.insert(id);
         }
