@@ -1,6 +1,9 @@
 //! Every query of the ledger.
 
-use super::model::{Account, NewEntry, shard};
+pub mod holds;
+pub mod transactions;
+
+use super::model::{Account, BALANCE_MAX, NewEntry, shard};
 use crate::db::keys::padded;
 use chrono::{DateTime, Utc};
 use entity::ids::{JournalEntryId, LedgerAccountId};
@@ -128,7 +131,8 @@ pub async fn account_insert(
     Ok(())
 }
 
-/// Adds to a balance row if it stays at its least amount or above; `false` when it would not.
+/// Adds to a balance row if it stays at its least amount or above, and within [`BALANCE_MAX`]; `false` when it would
+/// not.
 pub async fn balance_add(
     c: &impl ConnectionTrait,
     account_id: LedgerAccountId,
@@ -146,9 +150,12 @@ pub async fn balance_add(
         .col_expr(ledger_balance::Column::UpdatedAt, Expr::value(now))
         .filter(ledger_balance::COLUMN.account_id.eq(account_id))
         .filter(ledger_balance::COLUMN.shard.eq(shard));
-    if let Some(least) = least_minor {
-        update = update.filter(amount.add(amount_minor).gte(least));
-    }
+    let least = least_minor.unwrap_or(-BALANCE_MAX);
+    update = if amount_minor < 0 {
+        update.filter(amount.gte(least - amount_minor))
+    } else {
+        update.filter(amount.lte(BALANCE_MAX - amount_minor))
+    };
     Ok(update.exec(c).await?.rows_affected == 1)
 }
 
