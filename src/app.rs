@@ -17,6 +17,8 @@ use uuid::Uuid;
 
 /// How often unpaid orders are looked for whose reservation has ended.
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often deposits and withdrawals whose outcome is open are looked for, and holds whose time is over.
+const WALLET_PERIOD: Duration = Duration::from_secs(1);
 /// How often open payments are looked for that nobody woke up for.
 const PAYMENTS_PERIOD: Duration = Duration::from_millis(500);
 /// How often old idempotency keys are removed.
@@ -82,7 +84,17 @@ impl App {
             catalog.clone(),
             config.shop.low_stock_threshold,
         );
-        let wallet = wallet::service::Service::new(db.clone(), clock.clone());
+        let wallet = wallet::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            accounts.clone(),
+            Arc::new(payments::funding::Cards::new(
+                db.clone(),
+                clock.clone(),
+                &config.payments,
+            )),
+        );
         let payments = payments::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -134,6 +146,7 @@ impl App {
             },
         );
         self.start_payments();
+        self.start_wallet();
         let idempotency = self.idempotency().clone();
         workers.every(
             "idempotency.clean",
@@ -142,6 +155,29 @@ impl App {
             move || {
                 let idempotency = idempotency.clone();
                 async move { idempotency.clean().await }
+            },
+        );
+    }
+
+    fn start_wallet(&self) {
+        let wallet = self.wallet().clone();
+        self.workers().every(
+            "wallet.settle",
+            WALLET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let wallet = wallet.clone();
+                async move { wallet::tasks::transfers_settle(&wallet).await }
+            },
+        );
+        let wallet = self.wallet().clone();
+        self.workers().every(
+            "wallet.expire",
+            WALLET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let wallet = wallet.clone();
+                async move { wallet::tasks::holds_expire(&wallet).await }
             },
         );
     }

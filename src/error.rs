@@ -4,6 +4,7 @@
 //! [`Fault`]: it is logged once, with its sources, where it leaves the program (`graphql/error.rs`), and the client
 //! gets a code, a safe sentence and the request id.
 
+use crate::money::Money;
 use entity::ids::VariantId;
 use entity::orders::OrderStatus;
 use sea_orm::DbErr;
@@ -56,6 +57,8 @@ error_codes!(
     AlreadyPaid,
     /// The account has less than is needed.
     InsufficientFunds,
+    /// What was set aside for this is not any more.
+    ReservationExpired,
     /// More would be paid back than was paid.
     RefundExceedsCapture,
     /// The object was changed since `expectedVersion`, or the stock since `expectedQuantity`.
@@ -87,6 +90,13 @@ pub enum Details {
         variant_id: VariantId,
         /// Units that were asked for.
         requested: i64,
+    },
+    /// How much is needed and how much there is.
+    InsufficientFunds {
+        /// What is needed.
+        required: Money,
+        /// What there is.
+        available: Money,
     },
     /// Which change of state was refused.
     InvalidTransition {

@@ -7,7 +7,7 @@ use crate::db::migrate::{self, Direction};
 use crate::domain::wallet::service::Drift;
 use crate::error::{Failure, Fault, Refusal};
 use crate::events::log::Waiting;
-use crate::{events, import, seed};
+use crate::{events, export, import, seed};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -131,6 +131,22 @@ pub(super) async fn events(app: &App, command: Events) -> Result<(), Error> {
     Ok(())
 }
 
+pub(super) async fn export_transactions(
+    app: &App,
+    file: &Path,
+    wanted: &export::Wanted,
+) -> Result<(), Error> {
+    if file == Path::new("-") {
+        export::transactions(app, wanted, std::io::stdout()).await?;
+        return Ok(());
+    }
+    let doing = || format!("writing {}", file.display());
+    let out = std::fs::File::create(file).map_err(Fault::doing(doing()))?;
+    let rows = export::transactions(app, wanted, out).await?;
+    println!("{rows} transactions were written to {}.", file.display());
+    Ok(())
+}
+
 pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
     let mut drifts = 0_u64;
     let mut report = |drift: Drift| {
@@ -140,8 +156,8 @@ pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
     let verified = app.wallet().verify(&mut report).await?;
     let payments = app.payments().ledger_verify(&mut report).await?;
     println!(
-        "{} entries, {} balances and {payments} payments were recomputed.",
-        verified.entries, verified.balances
+        "{} entries, {} balances, {} transactions, {} held balances and {payments} payments were recomputed.",
+        verified.entries, verified.balances, verified.transactions, verified.held
     );
     if drifts == 0 {
         return Ok(());

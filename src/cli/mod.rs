@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::error::Fault;
+use crate::export;
 use crate::graphql::schema;
 use crate::telemetry;
 use clap::{Parser, Subcommand};
@@ -59,6 +60,11 @@ enum Command {
     Events {
         #[command(subcommand)]
         command: Events,
+    },
+    /// Writes data out.
+    Export {
+        #[command(subcommand)]
+        command: Export,
     },
     /// Looks at the ledger.
     Ledger {
@@ -170,6 +176,28 @@ enum Import {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Export {
+    /// Transactions as CSV, in the order in which they were made.
+    Transactions {
+        /// The file; `-` for standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Only those of this user.
+        #[arg(long)]
+        user: Option<uuid::Uuid>,
+        /// Only those in this asset, as GBP.
+        #[arg(long)]
+        asset: Option<String>,
+        /// Only those made on this UTC day or later, as 2026-11-01.
+        #[arg(long)]
+        from: Option<chrono::NaiveDate>,
+        /// Only those made on this UTC day or earlier.
+        #[arg(long)]
+        to: Option<chrono::NaiveDate>,
+    },
+}
+
 fn role(text: &str) -> Result<Role, String> {
     Role::ALL
         .iter()
@@ -242,6 +270,24 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
                     rejects,
                 },
         } => commands::import_products(app, &file, dry_run, &rejects).await,
+        Command::Export {
+            command:
+                Export::Transactions {
+                    file,
+                    user,
+                    asset,
+                    from,
+                    to,
+                },
+        } => {
+            let wanted = export::Wanted {
+                user_id: user.map(Into::into),
+                asset,
+                from,
+                to,
+            };
+            commands::export_transactions(app, &file, &wanted).await
+        }
         Command::Serve { .. }
         | Command::Worker
         | Command::Schema

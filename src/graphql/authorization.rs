@@ -36,6 +36,10 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
     ("Query.assets", Public),
+    ("Query.wallet", Least(Customer)),
+    ("Query.walletStatement", Least(Customer)),
+    ("Query.transaction", Least(Customer)),
+    ("Query.transactions", Least(Customer)),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),
     ("Mutation.sessionRefresh", Guest),
@@ -57,6 +61,8 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.orderCreate", Least(Customer)),
     ("Mutation.orderCancel", Least(Customer)),
     ("Mutation.orderMarkPaid", Least(Staff)),
+    ("Mutation.walletDeposit", Least(Customer)),
+    ("Mutation.walletWithdraw", Least(Customer)),
 ];
 
 /// The access that the table states for a root field. The roots share no names, which the test of the table checks.

@@ -5,6 +5,7 @@ use crate::domain::catalog::loaders::{CatalogLoader, VariantKey};
 use crate::domain::orders::graphql::OrderStatus;
 use crate::error::{Details, Fault, Problem, chain};
 use crate::page::BadCursor;
+use crate::graphql::scalars::Money;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ErrorExtensions, Interface, SimpleObject};
 use entity::ids::VariantId;
@@ -42,6 +43,8 @@ pub enum ErrorCode {
     AlreadyPaid,
     /// The account has less than is needed.
     InsufficientFunds,
+    /// What was set aside for this is not any more.
+    ReservationExpired,
     /// More would be paid back than was paid.
     RefundExceedsCapture,
     /// The object was changed since `expectedVersion`, or the stock since `expectedQuantity`.
@@ -89,6 +92,8 @@ pub enum UserError {
     InsufficientStock(InsufficientStockError),
     /// A change that the state does not allow.
     InvalidTransition(InvalidTransitionError),
+    /// Too little money.
+    InsufficientFunds(InsufficientFundsError),
 }
 
 /// A mistake in the input.
@@ -132,6 +137,23 @@ impl InsufficientStockError {
         row.map(ProductVariant::from)
             .ok_or_else(|| Fault::Broken(format!("variant {} is gone", self.variant_id)).into())
     }
+}
+
+/// An account has less than is needed.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct InsufficientFundsError {
+    /// `INSUFFICIENT_FUNDS`.
+    pub code: ErrorCode,
+    /// A sentence for people, in English.
+    pub message: String,
+    /// Where in the input.
+    pub path: Option<Vec<String>>,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// What is needed.
+    pub required: Money,
+    /// What there is.
+    pub available: Money,
 }
 
 /// A change that the order's state does not allow.
@@ -193,6 +215,17 @@ impl UserError {
                     variant_id,
                 })
             }
+            Details::InsufficientFunds {
+                required,
+                available,
+            } => Self::InsufficientFunds(InsufficientFundsError {
+                code,
+                message,
+                path,
+                retryable,
+                required: Money::new(required.minor, &required.currency),
+                available: Money::new(available.minor, &available.currency),
+            }),
             Details::InvalidTransition { from, to, allowed } => {
                 let allowed = allowed.into_iter().map(OrderStatus::from).collect();
                 let (from, to) = (from.into(), to.into());

@@ -7,7 +7,7 @@ use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery};
 use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
-use crate::domain::wallet::graphql::WalletQuery;
+use crate::domain::wallet::graphql::{WalletMutation, WalletQuery};
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
 };
@@ -33,6 +33,7 @@ pub struct Mutation(
     CatalogMutation,
     InventoryMutation,
     OrdersMutation,
+    WalletMutation,
 );
 
 /// The shop as everybody sees it.

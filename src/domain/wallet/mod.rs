@@ -15,7 +15,10 @@
 //! `tradepost ledger verify` recomputes everything ([`service::Service::verify`]).
 
 pub mod error;
+pub mod gateway;
 pub mod graphql;
+pub mod loaders;
 pub mod model;
 pub mod service;
 pub mod store;
+pub mod tasks;

@@ -6,6 +6,9 @@ use super::error::Error;
 use super::model::{self, SessionTokens, UsersSort, Viewer};
 use super::service::{ProfileChange, Registration};
 use crate::app::App;
+use crate::domain::wallet::graphql::{
+    Transaction, TransactionFilter, TransactionOrder, transactions_below,
+};
 use crate::error::{Failure, Problem};
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
@@ -78,6 +81,42 @@ impl User {
     /// Raised by each change; give it as `expectedVersion` to change only what you have seen.
     async fn version(&self) -> i32 {
         self.row.version
+    }
+
+    /// The user's transactions, newest first. Only the user and staff see them; else null.
+    #[graphql(complexity = "list_cost(first, last, child_complexity)")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "every list takes these arguments"
+    )]
+    async fn transactions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Items from the start, 1 to 100; 20 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "A page by number from 1, with `first` items each, instead of cursors.")]
+        page: Option<i32>,
+        #[graphql(desc = "Which transactions: `{kind: {eq: DEPOSIT}}`.")] filter: Option<
+            TransactionFilter,
+        >,
+        #[graphql(desc = "In which order: `{field: AMOUNT, direction: DESC}`.")] order_by: Option<
+            TransactionOrder,
+        >,
+    ) -> Result<Option<Connection<Transaction>>, ApiError> {
+        if !may_see(viewer(ctx), self.row.id) {
+            return Ok(None);
+        }
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+            page,
+        };
+        let found = transactions_below(ctx, self.row.id, args, filter, order_by).await?;
+        Ok(Some(found))
     }
 
     /// When the user registered.

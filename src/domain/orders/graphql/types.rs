@@ -1,6 +1,6 @@
 //! The types of orders.
 
-use super::super::loaders::{HistoryOfOrder, LinesOfOrder, OrdersLoader};
+use super::super::loaders::{HistoryOfOrder, LinesOfOrder, OrderKey, OrdersLoader};
 use crate::domain::accounts::graphql::User;
 use crate::domain::accounts::loaders::UserLoader;
 use crate::domain::catalog;
@@ -9,7 +9,7 @@ use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id, int};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::ids::UserId;
+use entity::ids::{OrderId, UserId};
 use entity::orders::{order, order_history, order_line};
 
 /// Where an order stands. New values may be added.
@@ -200,6 +200,32 @@ async fn user_by_id(ctx: &Context<'_>, user_id: Option<UserId>) -> Result<Option
     };
     let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
     Ok(loader.load_one(user_id).await?.map(User::from))
+}
+
+/// An order that something belongs to which the viewer may see.
+///
+/// # Errors
+/// A fault.
+pub async fn order_by_id(ctx: &Context<'_>, id: OrderId) -> Result<Option<Order>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+    Ok(loader.load_one(OrderKey(id)).await?.map(Order::from))
+}
+
+/// The lines of an order that something belongs to which the viewer may see.
+///
+/// # Errors
+/// A fault.
+pub async fn lines_of_order(
+    ctx: &Context<'_>,
+    id: OrderId,
+    currency: &str,
+) -> Result<Vec<OrderLine>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+    let rows = loader.load_one(LinesOfOrder(id)).await?.unwrap_or_default();
+    Ok(rows
+        .into_iter()
+        .map(|row| OrderLine::new(row, currency))
+        .collect())
 }
 
 /// A line of an order: a copy of what was sold, which later changes of the catalogue do not touch.

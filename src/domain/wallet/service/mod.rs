@@ -1,19 +1,30 @@
 //! Use cases of the ledger, and how other domains post in their own transactions.
 
+mod holds;
+mod transactions;
+mod transfers;
 mod verify;
+mod verify_users;
 
+pub use holds::{Capture, NewHold, Rest};
+pub use transactions::Period;
+pub use transfers::{NewTransfer, Source, first_look};
 pub use verify::{Drift, Posted, Verified};
 
 use super::error::Error;
+use super::gateway::Funding;
 use super::model::{self, Account, NewEntry};
 use super::store;
 use crate::clock::Clock;
+use crate::db::idempotency::Idempotency;
 use crate::db::{Db, Tx, error};
+use crate::domain::accounts;
 use crate::error::{Failure, Fault};
 use crate::money::Money;
 use crate::random;
 use chrono::{DateTime, Utc};
 use entity::wallet::asset;
+use std::sync::Arc;
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;
@@ -23,13 +34,28 @@ pub type Result<T> = std::result::Result<T, Failure<Error>>;
 pub struct Service {
     db: Db,
     clock: Clock,
+    idempotency: Idempotency,
+    accounts: accounts::service::Service,
+    funding: Arc<dyn Funding>,
 }
 
 impl Service {
     /// Made once by the app.
     #[must_use]
-    pub fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock }
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        idempotency: Idempotency,
+        accounts: accounts::service::Service,
+        funding: Arc<dyn Funding>,
+    ) -> Self {
+        Self {
+            db,
+            clock,
+            idempotency,
+            accounts,
+            funding,
+        }
     }
 
     /// All assets, in the order of their codes.
@@ -61,7 +87,8 @@ impl Service {
     /// because they are what others wait for: call it last.
     ///
     /// # Errors
-    /// [`Error::InsufficientFunds`] when a user's account has too little. A fault when an entry does not sum to zero,
+    /// [`Error::InsufficientFunds`] when a user's account has too little, [`Error::BalanceTooLarge`] when it would have
+    /// too much. A fault when an entry does not sum to zero,
     /// when its operation key was posted before, or when the database fails; the caller rolls back in every case.
     pub async fn post_in(&self, tx: &Tx, entries: &[NewEntry]) -> Result<()> {
         for entry in entries {
@@ -126,7 +153,10 @@ impl Service {
     ) -> std::result::Result<Failure<Error>, Fault> {
         let rows = store::balance_rows(&**tx, account.id()).await?;
         if account.least_minor().is_none() || rows.is_empty() {
-            return Ok(Fault::Broken(format!("{account:?} has no row to post to")).into());
+            return Ok(Fault::Broken(format!("{account:?} cannot take {amount_minor}")).into());
+        }
+        if amount_minor > 0 {
+            return Ok(Error::BalanceTooLarge.into());
         }
         Ok(Error::InsufficientFunds {
             required: Money::new(amount_minor.saturating_neg(), &account.asset),

@@ -3,15 +3,13 @@
 use super::super::model::Account;
 use super::super::model::transactions::{Filter, NewTransaction, Scope, Sorting};
 use super::super::store::transactions::{self as store, OpeningClosing, UserBalance};
-use super::{Result, Service};
+use super::Service;
 use crate::db::{Tx, page};
 use crate::error::Fault;
 use crate::page::{Page, PageRequest};
 use chrono::{DateTime, Utc};
-use entity::ids::{
-    JournalEntryId, LedgerAccountId, OrderId, PaymentId, TransactionId, UserId,
-};
-use entity::wallet::{TransactionFailure, TransactionKind, journal_entry, transaction};
+use entity::ids::{JournalEntryId, LedgerAccountId, TransactionId, UserId};
+use entity::wallet::{journal_entry, transaction};
 
 /// Rows that an export reads at once: what its memory is bounded by.
 const BATCH: u64 = 1_000;
@@ -168,71 +166,5 @@ impl Service {
             .map(|(new, entry_id)| new.completed(entry_id, now))
             .collect();
         Ok(store::transactions_insert(&**tx, &rows).await?)
-    }
-
-    /// Shows a user a purchase whose payment has begun, in the transaction that makes its order.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn purchase_begin_in(
-        &self,
-        tx: &Tx,
-        new: NewTransaction,
-    ) -> std::result::Result<(), Fault> {
-        let row = NewTransaction {
-            kind: TransactionKind::Purchase,
-            ..new
-        }
-        .pending(self.clock.now());
-        Ok(store::transactions_insert(&**tx, &[row]).await?)
-    }
-
-    /// Shows a user that an order was paid: completes its purchase if it was made and paid in one call, else adds a
-    /// payment. Call it before [`Service::post_in`].
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn payment_show_in(
-        &self,
-        tx: &Tx,
-        order_id: OrderId,
-        payment_id: PaymentId,
-        new: NewTransaction,
-        entry_id: JournalEntryId,
-    ) -> std::result::Result<(), Fault> {
-        let now = self.clock.now();
-        if store::purchase_complete(&**tx, order_id, payment_id, entry_id, now).await? {
-            return Ok(());
-        }
-        self.transactions_insert_in(tx, vec![(new, entry_id)]).await
-    }
-
-    /// Lets the pending purchase of an order fail, in the transaction that gives the order up; nothing happens when
-    /// there is none.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn purchase_fail_in(
-        &self,
-        tx: &Tx,
-        order_id: OrderId,
-        failure: TransactionFailure,
-    ) -> std::result::Result<(), Fault> {
-        if let Some(row) = store::purchase_find(&**tx, order_id).await? {
-            store::transaction_fail(&**tx, row.id, failure, self.clock.now()).await?;
-        }
-        Ok(())
-    }
-
-    /// The purchase of an order, if it was made and paid in one call.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn purchase_of(&self, order_id: OrderId) -> Result<Option<transaction::Model>> {
-        self.db
-            .read("wallet.purchase", async |c| {
-                Ok(store::purchase_find(&*c, order_id).await?)
-            })
-            .await
     }
 }

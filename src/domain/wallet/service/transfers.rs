@@ -14,6 +14,7 @@ use super::{Capture, NewHold, Rest, Result, Service};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
 use crate::error::{Failure, Fault};
+use crate::money;
 use crate::workers::Progress;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{JournalEntryId, TransactionId, UserId};
@@ -78,7 +79,7 @@ impl Service {
         new: &NewTransfer,
         key: Option<Request>,
     ) -> Result<(transaction::Model, bool)> {
-        self.transfer_check(actor_id, new).await?;
+        self.transfer_check(actor_id, new, "source").await?;
         let effect = |key| self.deposit_once(actor_id, new, key);
         let (id, replayed) = self.idempotency.once(key, effect).await?;
         Ok((self.transfer_read(TransactionId(id)).await?, replayed))
@@ -160,7 +161,7 @@ impl Service {
         new: &NewTransfer,
         key: Option<Request>,
     ) -> Result<(transaction::Model, bool)> {
-        self.transfer_check(actor_id, new).await?;
+        self.transfer_check(actor_id, new, "destination").await?;
         let effect = |key| self.withdraw_once(actor_id, new, key);
         let (id, replayed) = self.idempotency.once(key, effect).await?;
         Ok((self.transfer_read(TransactionId(id)).await?, replayed))
@@ -239,7 +240,12 @@ impl Service {
     }
 
     /// What can be known of a transfer before it begins.
-    async fn transfer_check(&self, actor_id: UserId, new: &NewTransfer) -> Result<()> {
+    async fn transfer_check(
+        &self,
+        actor_id: UserId,
+        new: &NewTransfer,
+        place: &'static str,
+    ) -> Result<()> {
         let mut errors = Vec::new();
         if !(1..=AMOUNT_MAX).contains(&new.amount_minor) {
             errors.push(Error::AmountOutOfRange);
@@ -247,9 +253,9 @@ impl Service {
         if let Source::Card(token) = &new.source
             && !self.funding.accepts(token)
         {
-            errors.push(Error::TokenUnknown);
+            errors.push(Error::TokenUnknown { place });
         }
-        if !self.asset_is_known(&new.asset).await? {
+        if money::exponent(&new.asset).is_none() {
             errors.push(Error::AssetUnknown);
         }
         if actor_id != new.user_id && self.accounts.user_by_id(new.user_id).await?.is_none() {

@@ -1,9 +1,9 @@
 //! Queries of amounts that are set aside.
 
 use chrono::{DateTime, Utc};
-use entity::ids::{HoldId, UserId};
-use entity::wallet::{HoldStatus, hold};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func};
+use entity::ids::{HoldId, LedgerAccountId};
+use entity::wallet::{AccountKind, HoldStatus, hold, ledger_account, ledger_balance};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect,
@@ -69,41 +69,68 @@ pub async fn holds_expired(
         .await
 }
 
-/// What the active holds of a user in an asset sum to.
+/// The balance of what a user has set aside, beside the sum of the holds, both seen by one statement.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct HeldSum {
-    /// The user.
-    pub user_id: UserId,
-    /// The asset's code.
-    pub asset: String,
-    /// Sum of what is set aside.
+pub struct HeldBalance {
+    /// The account.
+    pub account_id: LedgerAccountId,
+    /// Its balance.
+    pub amount_minor: i64,
+    /// The sum of the user's active holds of the asset.
     pub held_minor: i64,
 }
 
-/// Sums of the active holds of these users.
-pub async fn holds_sums(
+/// Balances of held accounts after one, each with the sum of its holds.
+pub async fn held_balances(
     c: &impl ConnectionTrait,
-    users: &[UserId],
-) -> Result<Vec<HeldSum>, DbErr> {
+    after: Option<LedgerAccountId>,
+    limit: u64,
+) -> Result<Vec<HeldBalance>, DbErr> {
+    let account = |column| (ledger_account::Entity, column);
+    let held: SelectStatement = Query::select()
+        .expr(Expr::col((hold::Entity, hold::Column::RemainingMinor)).sum())
+        .from(hold::Entity)
+        .and_where(
+            Expr::col((hold::Entity, hold::Column::UserId))
+                .equals(account(ledger_account::Column::UserId)),
+        )
+        .and_where(
+            Expr::col((hold::Entity, hold::Column::Asset))
+                .equals(account(ledger_account::Column::Asset)),
+        )
+        .and_where(
+            Expr::col((hold::Entity, hold::Column::Status)).eq(HoldStatus::Active.as_str()),
+        )
+        .take();
     let integer = match c.get_database_backend() {
         sea_orm::DbBackend::Sqlite => "integer",
         _ => "signed",
     };
-    let sum = Func::coalesce([
-        Expr::col(hold::Column::RemainingMinor).sum(),
-        Expr::val(0),
-    ])
-    .cast_as(Alias::new(integer));
-    hold::Entity::find()
-        .select_only()
-        .column(hold::Column::UserId)
-        .column(hold::Column::Asset)
-        .expr_as(sum, "held_minor")
-        .filter(hold::COLUMN.status.eq(HoldStatus::Active))
-        .filter(hold::COLUMN.user_id.is_in(users.to_vec()))
-        .group_by(hold::Column::UserId)
-        .group_by(hold::Column::Asset)
-        .into_model::<HeldSum>()
-        .all(c)
-        .await
+    let held = Func::coalesce([Expr::from(held), Expr::val(0)]).cast_as(Alias::new(integer));
+    let mut query = Query::select();
+    query
+        .expr_as(
+            Expr::col(account(ledger_account::Column::Id)),
+            Alias::new("account_id"),
+        )
+        .column((ledger_balance::Entity, ledger_balance::Column::AmountMinor))
+        .expr_as(held, Alias::new("held_minor"))
+        .from(ledger_account::Entity)
+        .inner_join(
+            ledger_balance::Entity,
+            Expr::col((ledger_balance::Entity, ledger_balance::Column::AccountId))
+                .equals(account(ledger_account::Column::Id)),
+        )
+        .and_where(
+            Expr::col(account(ledger_account::Column::Kind)).eq(AccountKind::UserHeld.as_str()),
+        )
+        .order_by(account(ledger_account::Column::Id), sea_orm::Order::Asc)
+        .limit(limit);
+    if let Some(after) = after {
+        query.and_where(Expr::col(account(ledger_account::Column::Id)).gt(after.0));
+    }
+    let rows = c.query_all(&query).await?;
+    rows.iter()
+        .map(|row| HeldBalance::from_query_result(row, ""))
+        .collect()
 }

@@ -4,9 +4,9 @@ use super::super::model::transactions::{Filter, Scope, Sort, Sorting};
 use crate::db::keys::padded;
 use crate::db::page::Keyset;
 use chrono::{DateTime, Utc};
-use entity::ids::{JournalEntryId, OrderId, PaymentId, TransactionId, UserId};
+use entity::ids::{JournalEntryId, TransactionId, UserId};
 use entity::wallet::{
-    AccountKind, EntryKind, TransactionFailure, TransactionKind, TransactionStatus,
+    AccountKind, EntryKind, TransactionFailure, TransactionStatus,
     journal_entry, ledger_account, ledger_balance, posting, transaction,
 };
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
@@ -210,40 +210,6 @@ pub async fn transactions_due(
         .await
 }
 
-/// Says which payment pays the pending purchase of an order; `false` when there is none.
-pub async fn purchase_complete(
-    c: &impl ConnectionTrait,
-    order_id: OrderId,
-    payment_id: PaymentId,
-    entry_id: JournalEntryId,
-    now: DateTime<Utc>,
-) -> Result<bool, DbErr> {
-    let Some(row) = purchase_find(c, order_id).await? else {
-        return Ok(false);
-    };
-    if row.status != TransactionStatus::Pending {
-        return Ok(false);
-    }
-    transaction::Entity::update_many()
-        .col_expr(transaction::Column::PaymentId, Expr::value(payment_id.0))
-        .filter(transaction::COLUMN.id.eq(row.id))
-        .exec(c)
-        .await?;
-    transaction_complete(c, row.id, entry_id, now).await
-}
-
-/// The purchase of an order, if it was made and paid in one call.
-pub async fn purchase_find(
-    c: &impl ConnectionTrait,
-    order_id: OrderId,
-) -> Result<Option<transaction::Model>, DbErr> {
-    transaction::Entity::find()
-        .filter(transaction::COLUMN.order_id.eq(order_id))
-        .filter(transaction::COLUMN.kind.eq(TransactionKind::Purchase))
-        .one(c)
-        .await
-}
-
 /// What a user has in an account.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct UserBalance {
@@ -307,6 +273,31 @@ pub fn entries_of_user(
         select = select.filter(journal_entry::COLUMN.created_at.lte(to));
     }
     select
+}
+
+/// Entries by their ids.
+pub async fn entries_by_ids(
+    c: &impl ConnectionTrait,
+    ids: &[JournalEntryId],
+) -> Result<Vec<journal_entry::Model>, DbErr> {
+    journal_entry::Entity::find()
+        .filter(journal_entry::COLUMN.id.is_in(padded(ids.iter().copied())))
+        .all(c)
+        .await
+}
+
+/// Which of these entries are the entry of a transaction.
+pub async fn entries_shown(
+    c: &impl ConnectionTrait,
+    ids: &[JournalEntryId],
+) -> Result<Vec<JournalEntryId>, DbErr> {
+    transaction::Entity::find()
+        .select_only()
+        .column(transaction::Column::EntryId)
+        .filter(transaction::COLUMN.entry_id.is_in(padded(ids.iter().copied())))
+        .into_tuple()
+        .all(c)
+        .await
 }
 
 /// The order of a statement: first entry first.
