@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, catalog, inventory, orders, payments, wallet};
+use crate::domain::{accounts, carts, catalog, inventory, orders, payments, wallet};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -19,6 +19,8 @@ use uuid::Uuid;
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
 /// How often deposits and withdrawals whose outcome is open are looked for, and holds whose time is over.
 const WALLET_PERIOD: Duration = Duration::from_secs(1);
+/// How often carts are looked for that nobody changed for long.
+const CARTS_PERIOD: Duration = Duration::from_secs(600);
 /// How often open payments are looked for that nobody woke up for.
 const PAYMENTS_PERIOD: Duration = Duration::from_millis(500);
 /// How often old idempotency keys are removed.
@@ -40,6 +42,7 @@ struct Parts {
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
+    carts: carts::service::Service,
     orders: orders::service::Service,
     payments: payments::service::Service,
     wallet: wallet::service::Service,
@@ -82,6 +85,7 @@ impl App {
             clock.clone(),
             idempotency.clone(),
             catalog.clone(),
+            events.clone(),
             config.shop.low_stock_threshold,
         );
         let wallet = wallet::service::Service::new(
@@ -94,6 +98,14 @@ impl App {
                 clock.clone(),
                 &config.payments,
             )),
+        );
+        let carts = carts::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            catalog.clone(),
+            inventory.clone(),
+            &config,
         );
         let payments = payments::service::Service::new(
             db.clone(),
@@ -121,6 +133,7 @@ impl App {
                 idempotency,
                 catalog,
                 inventory,
+                carts,
                 orders,
                 payments,
                 wallet,
@@ -143,6 +156,16 @@ impl App {
             move || {
                 let orders = orders.clone();
                 async move { orders::tasks::expire_unpaid(&orders).await }
+            },
+        );
+        let carts = self.carts().clone();
+        workers.every(
+            "carts.remove",
+            CARTS_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let carts = carts.clone();
+                async move { carts::tasks::remove_abandoned(&carts).await }
             },
         );
         self.start_payments();
@@ -248,6 +271,12 @@ impl App {
     #[must_use]
     pub fn inventory(&self) -> &inventory::service::Service {
         &self.parts.inventory
+    }
+
+    /// Carts.
+    #[must_use]
+    pub fn carts(&self) -> &carts::service::Service {
+        &self.parts.carts
     }
 
     /// Orders.

@@ -53,6 +53,8 @@ error_codes!(
     CategoryInUse,
     /// The warehouse is not active.
     WarehouseInactive,
+    /// A transfer names the same warehouse twice.
+    SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
     /// The account has less than is needed.

@@ -18,6 +18,7 @@ pub mod graphql;
 pub mod health;
 pub mod http;
 pub mod import;
+pub mod mail;
 pub mod money;
 pub mod page;
 pub mod random;

@@ -1,6 +1,8 @@
 //! Users, sessions and refresh tokens.
 
 use crate::text_enum;
+use sea_orm::FromJsonQueryResult;
+use serde::{Deserialize, Serialize};
 
 text_enum!(
     /// What a user may do; each role may do all that the ones before it may.
@@ -115,4 +117,95 @@ pub mod refresh_token {
     }
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Where something is sent or billed: the fields of an address without whose it is. Orders keep copies of it as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    /// Who receives it, 1 to 120 characters.
+    pub name: String,
+    /// Company, up to 120 characters.
+    pub company: Option<String>,
+    /// Street and number, 1 to 200 characters.
+    pub line1: String,
+    /// What else helps to find it, up to 200 characters.
+    pub line2: Option<String>,
+    /// Town, 1 to 120 characters.
+    pub city: String,
+    /// State, county or the like, up to 120 characters.
+    pub region: Option<String>,
+    /// Postal code, up to 20 characters; some countries have none.
+    pub postal_code: Option<String>,
+    /// Country, two capital letters of ISO 3166-1.
+    pub country_code: String,
+    /// Phone for the carrier, in E.164 form.
+    pub phone: Option<String>,
+}
+
+/// An entry of a user's address book.
+pub mod address {
+    use super::Address;
+    use crate::ids::{AddressId, UserId};
+    use sea_orm::entity::prelude::*;
+
+    /// One row of `addresses`; the fields are those of [`Address`].
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "addresses")]
+    pub struct Model {
+        /// Id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: AddressId,
+        /// Whose it is.
+        pub user_id: UserId,
+        /// The user again where this is the default to send to: unique, so that a user has one.
+        pub shipping_of: Option<UserId>,
+        /// The user again where this is the default to bill to: unique, so that a user has one.
+        pub billing_of: Option<UserId>,
+        /// Who receives.
+        pub name: String,
+        /// Company.
+        pub company: Option<String>,
+        /// Street and number.
+        pub line1: String,
+        /// What else helps to find it.
+        pub line2: Option<String>,
+        /// Town.
+        pub city: String,
+        /// State or county.
+        pub region: Option<String>,
+        /// Postal code.
+        pub postal_code: Option<String>,
+        /// Country, ISO 3166-1 alpha-2.
+        pub country_code: String,
+        /// Phone in E.164 form.
+        pub phone: Option<String>,
+        /// Raised by each change.
+        pub version: i32,
+        /// When it was made.
+        pub created_at: DateTimeUtc,
+        /// When it changed last.
+        pub updated_at: DateTimeUtc,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    impl Model {
+        /// The address without whose it is, as orders copy it.
+        #[must_use]
+        pub fn value(&self) -> Address {
+            Address {
+                name: self.name.clone(),
+                company: self.company.clone(),
+                line1: self.line1.clone(),
+                line2: self.line2.clone(),
+                city: self.city.clone(),
+                region: self.region.clone(),
+                postal_code: self.postal_code.clone(),
+                country_code: self.country_code.clone(),
+                phone: self.phone.clone(),
+            }
+        }
+    }
 }

@@ -60,6 +60,12 @@ id_type!(
     StockMovementId,
     /// A reservation of stock for an order line.
     ReservationId,
+    /// A cart.
+    CartId,
+    /// A line of a cart.
+    CartLineId,
+    /// An address of a user's address book.
+    AddressId,
     /// An order.
     OrderId,
     /// A line of an order.

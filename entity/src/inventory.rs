@@ -27,6 +27,8 @@ text_enum!(
         Corrected = "CORRECTED",
         /// Goods of a paid order left the stock.
         Sold = "SOLD",
+        /// Goods went from one warehouse to another.
+        Transferred = "TRANSFERRED",
     }
 );
 
@@ -128,6 +130,8 @@ pub mod stock_movement {
         pub reference: Option<String>,
         /// Who did it, if a person did.
         pub actor_id: Option<UserId>,
+        /// Of a transfer: the movement in the other warehouse.
+        pub pair_id: Option<StockMovementId>,
         /// When.
         pub created_at: DateTimeUtc,
     }
@@ -159,6 +163,8 @@ pub mod reservation {
         pub warehouse_id: WarehouseId,
         /// Units held, 1 or more.
         pub quantity: i64,
+        /// Units of these that left the stock and came back.
+        pub returned: i64,
         /// Status.
         pub status: ReservationStatus,
         /// Until when the units are held for an order that is not paid.

@@ -8,6 +8,7 @@
 )]
 
 pub mod accounts;
+pub mod carts;
 pub mod catalog;
 pub mod events;
 pub mod ids;

@@ -28,6 +28,9 @@ mod m20261121_000017_create_orders;
 mod m20261121_000018_create_order_lines;
 mod m20261121_000019_create_order_history;
 mod m20261121_000020_create_reservations;
+mod m20261121_000161_create_carts;
+mod m20261121_000162_create_cart_lines;
+mod m20261121_000163_create_addresses;
 mod m20261121_000181_create_assets;
 mod m20261121_000182_seed_assets;
 mod m20261121_000183_create_ledger_accounts;
@@ -70,6 +73,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000018_create_order_lines::Migration),
             Box::new(m20261121_000019_create_order_history::Migration),
             Box::new(m20261121_000020_create_reservations::Migration),
+            Box::new(m20261121_000161_create_carts::Migration),
+            Box::new(m20261121_000162_create_cart_lines::Migration),
+            Box::new(m20261121_000163_create_addresses::Migration),
             Box::new(m20261121_000181_create_assets::Migration),
             Box::new(m20261121_000182_seed_assets::Migration),
             Box::new(m20261121_000183_create_ledger_accounts::Migration),

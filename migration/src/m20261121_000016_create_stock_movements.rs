@@ -18,6 +18,7 @@ impl MigrationTrait for Migration {
             .col(c.string("reason", 24))
             .col(c.string_null("reference", 64))
             .col(c.id_null("actor_id"))
+            .col(c.id_null("pair_id"))
             .col(c.time("created_at"))
             .primary_key(Index::create().col("id"))
             .foreign_key(&mut foreign_key(
@@ -35,6 +36,14 @@ impl MigrationTrait for Migration {
                 index(
                     "idx_stock_movements_variant",
                     &["variant_id", "warehouse_id", "created_at"],
+                ),
+                index(
+                    "idx_stock_movements_warehouse",
+                    &["warehouse_id", "created_at", "id"],
+                ),
+                index(
+                    "idx_stock_movements_reference",
+                    &["reference", "created_at", "id"],
                 ),
                 index("idx_stock_movements_created", &["created_at", "id"]),
             ],

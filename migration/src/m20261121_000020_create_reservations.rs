@@ -17,6 +17,7 @@ impl MigrationTrait for Migration {
             .col(c.id("variant_id"))
             .col(c.id("warehouse_id"))
             .col(c.bigint("quantity"))
+            .col(c.bigint("returned"))
             .col(c.string("status", 16))
             .col(c.time("expires_at"))
             .col(c.time("created_at"))
@@ -25,6 +26,12 @@ impl MigrationTrait for Migration {
             .check((
                 Alias::new("ck_reservations_quantity"),
                 Expr::col("quantity").gt(0),
+            ))
+            .check((
+                Alias::new("ck_reservations_returned"),
+                Expr::col("returned")
+                    .gte(0)
+                    .and(Expr::col("returned").lte(Expr::col("quantity"))),
             ))
             .foreign_key(&mut foreign_key(
                 "fk_reservations_order",

@@ -147,6 +147,20 @@ pub(super) async fn export_transactions(
     Ok(())
 }
 
+pub(super) async fn stock_verify(app: &App) -> Result<(), Error> {
+    let verified = app
+        .inventory()
+        .stock_verify(|drift| println!("{drift}"))
+        .await?;
+    println!("{} places were recomputed.", verified.places);
+    match verified.drifts {
+        0 => Ok(()),
+        drifts => Err(Error::Refused(format!(
+            "the stock does not add up in {drifts} places"
+        ))),
+    }
+}
+
 pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
     let mut drifts = 0_u64;
     let mut report = |drift: Drift| {

@@ -66,6 +66,11 @@ enum Command {
         #[command(subcommand)]
         command: Export,
     },
+    /// Looks at the stock.
+    Stock {
+        #[command(subcommand)]
+        command: Stock,
+    },
     /// Looks at the ledger.
     Ledger {
         #[command(subcommand)]
@@ -152,6 +157,13 @@ enum Events {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Stock {
+    /// Recomputes what is on hand from the movements and what is reserved from the active reservations; prints what does
+    /// not agree, and fails then.
+    Verify,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -259,6 +271,9 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
+        Command::Stock {
+            command: Stock::Verify,
+        } => commands::stock_verify(app).await,
         Command::Ledger {
             command: Ledger::Verify,
         } => commands::ledger_verify(app).await,

@@ -35,6 +35,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// Events and their relay.
     pub events: Events,
+    /// Mail.
+    pub mail: Mail,
     /// Tokens and passwords.
     pub auth: Auth,
     /// HTTP.
@@ -107,6 +109,7 @@ impl Config {
         self.payments.check(&mut problems);
         self.database.check(&mut problems);
         self.events.check(&mut problems);
+        self.mail.check(&mut problems);
         self.auth.check(&mut problems);
         self.http.check(&mut problems);
         self.limits.check(&mut problems);
@@ -152,6 +155,16 @@ impl Config {
         }
     }
 
+    /// Where mails are written when there is no server.
+    #[must_use]
+    pub fn mail_folder(&self) -> PathBuf {
+        if self.mail.folder.is_empty() {
+            Path::new(&self.server.data_dir).join("mail")
+        } else {
+            PathBuf::from(&self.mail.folder)
+        }
+    }
+
     /// The effective settings as TOML, with secrets masked.
     ///
     /// # Errors
@@ -171,10 +184,11 @@ fn environment() -> Env {
 /// The short names that every platform's add-ons set.
 fn short_names() -> Env {
     Env::raw()
-        .only(&["DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS"])
+        .only(&["DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "SMTP_URL"])
         .map(|key| match key.as_str().to_ascii_uppercase().as_str() {
             "DATABASE_URL" => "database.url".into(),
             "REDIS_URL" => "redis.url".into(),
+            "SMTP_URL" => "mail.smtp_url".into(),
             _ => "kafka.brokers".into(),
         })
         .split(".")

@@ -102,6 +102,7 @@ pub struct Shop {
     pub currency: String,
     pub low_stock_threshold: i64,
     pub reservation_min: i64,
+    pub cart_days: i64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -157,6 +158,15 @@ pub struct Events {
     pub lease_ms: u64,
     pub attempts_max: i32,
     pub retention_days: i64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub smtp_url: Secret,
+    pub folder: String,
+    pub from: String,
+    pub timeout_ms: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -259,6 +269,7 @@ impl Shop {
             1,
             43_200,
         );
+        within(problems, "shop.cart_days", self.cart_days, 1, 3_650);
     }
 }
 
@@ -370,6 +381,16 @@ impl Events {
             1,
             3_650,
         );
+    }
+}
+
+impl Mail {
+    pub(super) fn check(&self, problems: &mut Vec<String>) {
+        let url = self.smtp_url.expose();
+        if !(url.is_empty() || url.starts_with("smtp://") || url.starts_with("smtps://")) {
+            problems.push("mail.smtp_url: must begin with smtp:// or smtps://".into());
+        }
+        within(problems, "mail.timeout_ms", self.timeout_ms, 100, 600_000);
     }
 }
 

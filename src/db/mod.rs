@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod idempotency;
+mod insert;
 pub mod keys;
 pub mod lease;
 pub mod migrate;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use insert::insert_all;
 pub use sum::sum_i64;
 
 /// The engine behind the pools.

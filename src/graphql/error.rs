@@ -39,6 +39,8 @@ pub enum ErrorCode {
     CategoryInUse,
     /// The warehouse is not active.
     WarehouseInactive,
+    /// A transfer names the same warehouse twice.
+    SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
     /// The account has less than is needed.
@@ -176,7 +178,7 @@ pub struct InvalidTransitionError {
 }
 
 /// Arguments that stand beside `input`.
-const BESIDE_INPUT: &[&str] = &["id", "idempotencyKey"];
+const BESIDE_INPUT: &[&str] = &["id", "cartToken", "idempotencyKey"];
 
 impl UserError {
     /// A problem whose path is put below `prefix`, unless it names an argument that stands beside the input.

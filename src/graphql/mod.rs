@@ -4,6 +4,7 @@
 //! [`authorization::TABLE`]; `tradepost schema > schema.graphql` renews the committed schema.
 
 pub mod authorization;
+pub mod batch;
 pub mod connection;
 pub mod docs;
 pub mod document;

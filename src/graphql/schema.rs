@@ -3,7 +3,8 @@
 use super::engine::Engine;
 use super::scalars::CurrencyCode;
 use crate::app::App;
-use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery};
+use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery, AddressesMutation};
+use crate::domain::carts::graphql::{CartsMutation, CartsQuery};
 use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
@@ -22,6 +23,7 @@ pub struct Query(
     AccountsQuery,
     CatalogQuery,
     InventoryQuery,
+    CartsQuery,
     OrdersQuery,
     WalletQuery,
 );
@@ -30,8 +32,10 @@ pub struct Query(
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
 pub struct Mutation(
     AccountsMutation,
+    AddressesMutation,
     CatalogMutation,
     InventoryMutation,
+    CartsMutation,
     OrdersMutation,
     WalletMutation,
 );

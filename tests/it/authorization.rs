@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct horse";
 const SCHEMA: &str = "{ __schema {
   queryType { name } mutationType { name } subscriptionType { name }
   types { name kind isOneOf
-    fields { name type { kind ofType { kind ofType { kind name } name } name }
+    fields { name type { ...Type }
       args { name defaultValue type { ...Type } } }
     inputFields { name defaultValue type { ...Type } }
     enumValues { name } } } }

@@ -111,6 +111,32 @@ async fn a_shop_is_migrated_filled_and_emptied() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_that_does_not_add_up_is_told_and_fails() {
+    use entity::inventory::stock;
+    use sea_orm::EntityTrait as _;
+    use sea_orm::sea_query::{Expr, ExprTrait as _};
+    let shell = Shell::new().await;
+    shell.done(&["seed"]);
+    let said = shell.done(&["stock", "verify"]);
+    assert!(said.contains("places were recomputed"), "{said}");
+    let broken = shell.test.app.db().write("test.break", async |tx| {
+        stock::Entity::update_many()
+            .col_expr(
+                stock::Column::OnHand,
+                Expr::col(stock::Column::OnHand).add(1),
+            )
+            .exec(&*tx)
+            .await?;
+        Ok::<_, tradepost::error::Fault>(())
+    });
+    broken.await.unwrap();
+    let said = shell.run(&["stock", "verify"], &[], "");
+    assert!(!said.ok, "{said:?}");
+    assert!(said.out.contains("on hand"), "{said:?}");
+    assert!(said.err.contains("does not add up"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_are_made_and_promoted() {
     let shell = Shell::new().await;
     let create = [

@@ -5,7 +5,7 @@ use entity::accounts::Role;
 use entity::events::outbox_event;
 use entity::ids::{OrderId, UserId};
 use entity::orders::{OrderStatus, order, order_history};
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tradepost::db::idempotency::Request;
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::orders::error::Error;
@@ -26,8 +26,11 @@ fn new_order(reference: VariantReference, quantity: i64) -> NewOrder {
     }
 }
 
+/// The events of orders; the stock's have a topic of their own.
 async fn outbox(test: &TestApp) -> Vec<outbox_event::Model> {
-    let query = outbox_event::Entity::find().order_by_asc(outbox_event::Column::Id);
+    let query = outbox_event::Entity::find()
+        .filter(outbox_event::Column::AggregateType.eq("order"))
+        .order_by_asc(outbox_event::Column::Id);
     test.app
         .db()
         .read("test.outbox", async |c| {

@@ -295,7 +295,7 @@ async fn tables_agree(test: &TestApp, book: &Book, orders: &HashMap<String, Valu
     }
 }
 
-/// There is one `order.created` for each order, and no other event, where consumers read.
+/// There is one `order.created` for each order, and no other event of orders, where consumers read.
 async fn events_agree(test: &TestApp, orders: &HashMap<String, Value>, book: &Book) {
     let totals: HashMap<&str, i64> = book
         .invoices
@@ -311,12 +311,15 @@ async fn events_agree(test: &TestApp, orders: &HashMap<String, Value>, book: &Bo
         Ok::<_, Fault>(outbox_event::Entity::find().all(&*c).await?)
     });
     let rows = rows.await.unwrap();
-    assert_eq!(rows.len(), totals.len(), "also none for another topic");
+    // Stock that ran low is told on a topic of its own.
+    let of_orders = rows.iter().filter(|row| row.aggregate_type == "order");
+    assert_eq!(of_orders.count(), totals.len());
     if profile() == Profile::Embedded {
         test.app.events().run_until_idle().await.unwrap();
         let tail = Tail {
             from_beginning: true,
             json: true,
+            event_type: Some("tradepost.order.".to_owned()),
             ..Tail::default()
         };
         let mut out = Vec::new();

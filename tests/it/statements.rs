@@ -29,11 +29,18 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("products", false),
     ("product", false),
     ("categories", false),
+    ("address-create", false),
+    ("cart-lines-add", false),
+    ("cart", false),
+    ("cart-merge", false),
     ("order-create", false),
     ("my-orders", false),
     ("order-cancel", false),
     ("product-orders", true),
     ("stock-adjust", true),
+    ("stock-transfer", true),
+    ("stock-movements", true),
+    ("warehouse-set-status", true),
     ("product-create", true),
 ];
 
@@ -91,6 +98,13 @@ fn variables(document: &str) -> Value {
     serde_json::from_str(line.unwrap_or("{}")).unwrap()
 }
 
+/// The token of a new guest's cart.
+async fn guest_cart(guest: &Client) -> Value {
+    let fill =
+        "mutation { cartLinesAdd(lines: [{sku: \"earl-grey\", quantity: 1}]) { cartToken } }";
+    guest.data(fill, json!({})).await["cartLinesAdd"]["cartToken"].take()
+}
+
 /// The statements of each operation.
 async fn measure(size: usize) -> BTreeMap<String, u64> {
     let test = shop(size).await;
@@ -109,6 +123,9 @@ async fn measure(size: usize) -> BTreeMap<String, u64> {
         let mut variables = variables(&document);
         if *name == "order-cancel" {
             variables["id"] = order.clone();
+        }
+        if *name == "cart-merge" {
+            variables["cartToken"] = guest_cart(&guest).await;
         }
         let client: &Client = if *by_staff { &staff } else { &customer };
         let before = test.app.db().statements();

@@ -1,6 +1,6 @@
 //! What callers of accounts can do wrong.
 
-use super::model::Flaw;
+use super::model::{ADDRESSES_MAX, Flaw};
 use crate::error::{ErrorCode, Problem, Refusal};
 
 /// What callers of accounts can do wrong.
@@ -24,6 +24,15 @@ pub enum Error {
     UserNotFound,
     /// The viewer has no session with this id.
     SessionNotFound,
+    /// The viewer has no address with this id.
+    AddressNotFound,
+    /// The viewer has as many addresses as fit into the book.
+    TooManyAddresses,
+    /// The address changed since `expectedVersion`.
+    AddressStale {
+        /// The version now.
+        version: i32,
+    },
     /// The user changed since `expectedVersion`.
     VersionStale {
         /// The version now.
@@ -76,6 +85,19 @@ impl Refusal for Error {
                 "You have no session with this id.",
                 &["id"],
             ),
+            Self::AddressNotFound => (
+                ErrorCode::NotFound,
+                "You have no address with this id.",
+                &["id"],
+            ),
+            Self::TooManyAddresses => {
+                let message = format!("You have {ADDRESSES_MAX} addresses, and more do not fit.");
+                return Problem::new(ErrorCode::TooLong, message, &[]);
+            }
+            Self::AddressStale { version } => {
+                let message = format!("The address changed meanwhile: its version is {version}.");
+                return Problem::new(ErrorCode::VersionStale, message, &["expectedVersion"]);
+            }
             Self::VersionStale { version } => {
                 let message = format!("The user changed meanwhile: its version is {version}.");
                 return Problem::new(ErrorCode::VersionStale, message, &["expectedVersion"]);

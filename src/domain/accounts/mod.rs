@@ -1,6 +1,7 @@
 //! Accounts: who people are, how they log in, and what they may do.
 //!
-//! **Tables**: `users`, `sessions` (one row a log-in), `refresh_tokens` (one row a token; only its hash is stored).
+//! **Tables**: `users`, `sessions` (one row a log-in), `refresh_tokens` (one row a token; only its hash is stored),
+//! `addresses` (the address books; orders keep copies).
 //!
 //! **States**: a user is ACTIVE or DISABLED; disabling ends all sessions. A session is alive until it expires without
 //! a refresh, its user or staff ends it, or an old refresh token is used again. A refresh token is used once; its use

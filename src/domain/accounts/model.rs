@@ -1,10 +1,14 @@
 //! Rules of accounts that need no database.
 
+mod addresses;
+
 use crate::error::ErrorCode;
 use chrono::{DateTime, Utc};
 use entity::accounts::{Role, UserStatus, session, user};
 use entity::ids::{SessionId, UserId};
 use validator::ValidateEmail as _;
+
+pub use addresses::*;
 
 /// Characters of a name.
 pub const NAME_MAX: usize = 120;

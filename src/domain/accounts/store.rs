@@ -1,5 +1,9 @@
 //! Every query of accounts.
 
+mod addresses;
+
+pub use addresses::*;
+
 use super::error::Error;
 use super::model::{Identifier, Session, User, UsersFilter, UsersSort};
 use super::viewer_cache::SessionState;

@@ -6,8 +6,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
 use crate::random;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{SessionId, UserId};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse, ThumbprintHash};
@@ -218,8 +216,8 @@ impl RefreshSecret {
     /// A new one.
     #[must_use]
     pub fn new() -> Self {
-        let token = URL_SAFE_NO_PAD.encode(random::bytes::<32>());
-        let hash = refresh_hash(&token);
+        let token = random::secret();
+        let hash = random::secret_hash(&token);
         Self { token, hash }
     }
 }
@@ -228,14 +226,4 @@ impl Default for RefreshSecret {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// What the database has of a refresh token: SHA-256 in hexadecimal. A slow hash would add nothing, since nobody can
-/// go through 256 random bits.
-#[must_use]
-pub fn refresh_hash(token: &str) -> String {
-    Sha256::digest(token)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

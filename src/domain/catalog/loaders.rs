@@ -8,13 +8,13 @@ use super::store;
 use crate::app::App;
 use crate::db;
 use crate::error::Fault;
+use crate::graphql::batch::grouped;
 use crate::page::{BadCursor, Page, PageRequest};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use entity::catalog::{category, product, product_image, variant};
 use entity::ids::{CategoryId, ProductId, VariantId};
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,15 +79,6 @@ pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Requ
         DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
             .delay(Duration::ZERO),
     )
-}
-
-/// Groups rows under the keys they belong to.
-fn grouped<K: Eq + Hash, V>(rows: impl IntoIterator<Item = (K, V)>) -> HashMap<K, Vec<V>> {
-    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
-    for (key, row) in rows {
-        groups.entry(key).or_default().push(row);
-    }
-    groups
 }
 
 impl Loader<VariantKey> for CatalogLoader {

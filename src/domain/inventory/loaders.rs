@@ -4,6 +4,7 @@ use super::store;
 use crate::app::App;
 use crate::db::Db;
 use crate::error::Fault;
+use crate::graphql::batch::grouped;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use entity::ids::{VariantId, WarehouseId};
@@ -41,14 +42,10 @@ impl Loader<StockOfVariant> for InventoryLoader {
                 Ok::<_, Fault>(store::stock_of_variants(&*c, &ids).await?)
             })
             .await?;
-        let mut found: HashMap<_, Vec<_>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-        for row in rows {
-            found
-                .entry(StockOfVariant(row.variant_id))
-                .or_default()
-                .push(row);
-        }
-        Ok(found)
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (StockOfVariant(row.variant_id), row)),
+        ))
     }
 }
 

@@ -13,9 +13,16 @@
 //! **Availability** is what the public sees. When a transaction crosses a threshold it writes the new availability
 //! through the catalogue, in that same transaction; a change that crosses none writes nothing there.
 //!
+//! **Warehouses** are ACTIVE or INACTIVE. What an inactive one has is not sold and does not count as available; what
+//! orders hold there stays theirs.
+//!
+//! **Events**, keyed by variant (`events.rs`): `stock.adjusted`, `.transferred`, `.low`, `.back_in_stock`,
+//! `reservation.expired`, each in the transaction that causes it.
+//!
 //! Exact counts are for staff and are never cached.
 
 pub mod error;
+pub mod events;
 pub mod graphql;
 pub mod loaders;
 pub mod model;

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::db::Db;
 use crate::db::page;
 use crate::error::Fault;
+use crate::graphql::batch::grouped;
 use crate::page::{BadCursor, Page, PageRequest};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
@@ -107,7 +108,10 @@ impl Loader<LinesOfOrder> for OrdersLoader {
                 Ok::<_, Fault>(store::lines_of_orders(&*c, &ids).await?)
             })
             .await?;
-        Ok(grouped(keys, rows, |row| LinesOfOrder(row.order_id)))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (LinesOfOrder(row.order_id), row)),
+        ))
     }
 }
 
@@ -126,21 +130,11 @@ impl Loader<HistoryOfOrder> for OrdersLoader {
                 Ok::<_, Fault>(store::history_of_orders(&*c, &ids).await?)
             })
             .await?;
-        Ok(grouped(keys, rows, |row| HistoryOfOrder(row.order_id)))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (HistoryOfOrder(row.order_id), row)),
+        ))
     }
-}
-
-/// Rows by their key; a key without rows has an empty list.
-fn grouped<K: Copy + Eq + std::hash::Hash, R>(
-    keys: &[K],
-    rows: Vec<R>,
-    key: impl Fn(&R) -> K,
-) -> HashMap<K, Vec<R>> {
-    let mut found: HashMap<K, Vec<R>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-    for row in rows {
-        found.entry(key(&row)).or_default().push(row);
-    }
-    found
 }
 
 impl Loader<OrdersBelow> for OrdersLoader {

@@ -3,6 +3,7 @@
 use super::TestApp;
 use async_graphql::{Request, Variables};
 use entity::accounts::Role;
+use entity::ids::UserId;
 use serde_json::{Value, json};
 use tradepost::app::App;
 use tradepost::domain::accounts::model::{Viewer, ViewerUser};
@@ -30,8 +31,13 @@ impl TestApp {
 
     /// The schema as a user of a role sees it; the user has no row.
     pub(crate) fn viewer(&self, role: Role) -> Graph {
+        self.viewer_of(self.app.clock().id(), role)
+    }
+
+    /// The schema as this user sees it.
+    pub(crate) fn viewer_of(&self, user_id: UserId, role: Role) -> Graph {
         let user = ViewerUser {
-            user_id: self.app.clock().id(),
+            user_id,
             session_id: self.app.clock().id(),
             role,
         };

@@ -124,7 +124,7 @@ impl From<UserFilter> for UsersFilter {
 }
 
 /// A flaw of the model as `validator` reports it.
-fn rule<T>(result: Result<T, Flaw>) -> Result<(), ValidationError> {
+pub(super) fn rule<T>(result: Result<T, Flaw>) -> Result<(), ValidationError> {
     result.map(|_| ()).map_err(|flaw| {
         let code = match flaw.code {
             ErrorCode::Required => "required",

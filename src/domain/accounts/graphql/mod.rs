@@ -1,5 +1,6 @@
 //! Accounts in the schema.
 
+mod addresses;
 mod inputs;
 
 use super::error::Error;
@@ -22,6 +23,7 @@ use entity::accounts as values;
 use entity::ids::UserId;
 use uuid::Uuid;
 
+pub use addresses::*;
 pub use inputs::{
     EmailFilter, ProfileUpdateInput, Role, RoleFilter, SessionCreateInput, UserFilter, UserOrder,
     UserOrderField, UserRegisterInput, UserStatus, UserStatusFilter,
@@ -76,6 +78,11 @@ impl User {
     /// Whether the user may log in.
     async fn status(&self) -> UserStatus {
         self.row.status.into()
+    }
+
+    /// The address book, oldest first. Only the user and staff see it; for others it is empty.
+    async fn addresses(&self, ctx: &Context<'_>) -> Result<Vec<Address>, ApiError> {
+        addresses::of_user(ctx, self.row.id, self.shown(ctx)).await
     }
 
     /// Raised by each change; give it as `expectedVersion` to change only what you have seen.

@@ -1,5 +1,7 @@
-//! Use cases of accounts: this file who asks, `users.rs` who people are, `sessions.rs` how they log in.
+//! Use cases of accounts: this file who asks, `users.rs` who people are, `sessions.rs` how they log in, `addresses.rs`
+//! where they live.
 
+mod addresses;
 mod sessions;
 mod users;
 

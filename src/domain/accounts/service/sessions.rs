@@ -5,8 +5,9 @@ use crate::db::Tx;
 use crate::domain::accounts::error::Error;
 use crate::domain::accounts::model::{Session, SessionTokens, User, ViewerUser};
 use crate::domain::accounts::store;
-use crate::domain::accounts::tokens::{RefreshSecret, refresh_hash};
+use crate::domain::accounts::tokens::RefreshSecret;
 use crate::error::{Failure, Fault};
+use crate::random;
 use chrono::{DateTime, Utc};
 use entity::accounts::{UserStatus, refresh_token, session};
 use entity::ids::{RefreshTokenId, SessionId, UserId};
@@ -126,7 +127,7 @@ impl Service {
     /// # Errors
     /// [`Error::TokenInvalid`].
     pub async fn session_refresh(&self, token: &str) -> Result<SessionTokens> {
-        let hash = refresh_hash(token);
+        let hash = random::secret_hash(token);
         let began = self.clock.now();
         let turn = self.refreshes.begin(&hash);
         let (next, parallel) = (self.opening(), turn.joined);

@@ -41,6 +41,21 @@ pub const PRICE_MAX_MINOR: i64 = 1_000_000_000_000;
 /// Characters of a product's name as orders copy it.
 const SELLABLE_NAME_MAX: usize = 200;
 
+/// What the public is told of a variant's stock became something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvailabilityChange {
+    /// The variant.
+    pub variant_id: VariantId,
+    /// Its product.
+    pub product_id: ProductId,
+    /// Its SKU.
+    pub sku: String,
+    /// What it was told before.
+    pub from: Availability,
+    /// What it is told now.
+    pub to: Availability,
+}
+
 /// Text in lower case, as it is compared and sorted on every database; at most `max` characters, since lower case can
 /// be longer (`İ`).
 #[must_use]

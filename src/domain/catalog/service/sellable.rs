@@ -2,7 +2,7 @@
 
 use super::{ResolveError, SellableVariant, Service, VariantReference};
 use crate::db::Tx;
-use crate::domain::catalog::model::{sellable_name, sku_fold};
+use crate::domain::catalog::model::{AvailabilityChange, sellable_name, sku_fold};
 use crate::domain::catalog::store::{self, SellableRow};
 use crate::error::Fault;
 use entity::catalog::Availability;
@@ -100,8 +100,9 @@ impl Service {
             .collect())
     }
 
-    /// Writes what the public is told of variants' stock, and of their products, in the caller's transaction: at most
-    /// five statements however many variants. For the inventory, when a threshold is crossed; versions stay.
+    /// Writes what the public is told of variants' stock, and of their products, in the caller's transaction, and tells
+    /// what is another than before: one statement when nothing is, at most six however many variants. For the
+    /// inventory, which holds the locks of the variants' stock, so that nobody else changes it meanwhile; versions stay.
     ///
     /// # Errors
     /// The database fails.
@@ -109,28 +110,46 @@ impl Service {
     pub async fn availability_set_in(
         &self,
         tx: &Tx,
-        changes: &[(VariantId, Availability)],
-    ) -> Result<(), Fault> {
+        wanted: &[(VariantId, Availability)],
+    ) -> Result<Vec<AvailabilityChange>, Fault> {
         // The last word on a variant counts.
-        let changes: BTreeMap<VariantId, Availability> = changes.iter().copied().collect();
-        if changes.is_empty() {
-            return Ok(());
+        let wanted: BTreeMap<VariantId, Availability> = wanted.iter().copied().collect();
+        let ids: Vec<VariantId> = wanted.keys().copied().collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        let ids: Vec<VariantId> = changes.keys().copied().collect();
+        let rows = store::variants_by_ids(&**tx, &ids).await?;
+        let changes: Vec<AvailabilityChange> = rows
+            .into_iter()
+            .filter_map(|row| {
+                let to = *wanted.get(&row.id)?;
+                (row.availability != to).then_some(AvailabilityChange {
+                    variant_id: row.id,
+                    product_id: row.product_id,
+                    sku: row.sku,
+                    from: row.availability,
+                    to,
+                })
+            })
+            .collect();
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        let ids: Vec<VariantId> = changes.iter().map(|change| change.variant_id).collect();
         // Products first, as every change of the catalogue does: two transactions that change variants of one product
         // must not each compute its availability without the other's.
         let products = store::products_lock_by_variants(&**tx, &ids).await?;
         for availability in Availability::ALL {
             let ids: Vec<VariantId> = changes
                 .iter()
-                .filter(|(_, to)| *to == availability)
-                .map(|(id, _)| *id)
+                .filter(|change| change.to == *availability)
+                .map(|change| change.variant_id)
                 .collect();
             if !ids.is_empty() {
                 store::variants_set_availability(&**tx, &ids, *availability).await?;
             }
         }
         store::products_refresh_availability(&**tx, &products).await?;
-        Ok(())
+        Ok(changes)
     }
 }

@@ -55,26 +55,14 @@ impl OrderCreateInput {
             let message = format!("At most {} lines are allowed.", limits.order_lines);
             return Err(vec![Problem::new(ErrorCode::TooLong, message, &["lines"])]);
         }
-        let mut lines = Vec::with_capacity(self.lines.len());
-        for (place, line) in self.lines.iter().enumerate() {
-            let place = place.to_string();
-            let quantity = i64::from(line.quantity);
-            if quantity > limits.quantity_max {
-                let message = format!("The number must be {} or less.", limits.quantity_max);
-                problems.push(Problem::new(
-                    ErrorCode::OutOfRange,
-                    message,
-                    &["lines", &place, "quantity"],
-                ));
-            }
-            match line.reference(&place) {
-                Ok(reference) => lines.push(NewLine {
-                    reference,
-                    quantity,
-                }),
-                Err(problem) => problems.push(problem),
-            }
-        }
+        let lines = read_lines(&self.lines, limits, &mut problems);
+        let lines = lines
+            .into_iter()
+            .map(|(reference, quantity)| NewLine {
+                reference,
+                quantity,
+            })
+            .collect();
         if problems.is_empty() {
             Ok(NewOrder {
                 lines,
@@ -85,6 +73,32 @@ impl OrderCreateInput {
             Err(problems)
         }
     }
+}
+
+/// What lines name and how many; their mistakes are added to `problems`, with paths below `lines`.
+pub fn read_lines(
+    lines: &[OrderLineInput],
+    limits: &Limits,
+    problems: &mut Vec<Problem>,
+) -> Vec<(VariantReference, i64)> {
+    let mut read = Vec::with_capacity(lines.len());
+    for (place, line) in lines.iter().enumerate() {
+        let place = place.to_string();
+        let quantity = i64::from(line.quantity);
+        if quantity > limits.quantity_max {
+            let message = format!("The number must be {} or less.", limits.quantity_max);
+            problems.push(Problem::new(
+                ErrorCode::OutOfRange,
+                message,
+                &["lines", &place, "quantity"],
+            ));
+        }
+        match line.reference(&place) {
+            Ok(reference) => read.push((reference, quantity)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    read
 }
 
 impl OrderLineInput {

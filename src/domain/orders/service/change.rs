@@ -6,6 +6,7 @@ use super::super::{events, store};
 use super::{Result, Service};
 use crate::db::Tx;
 use crate::db::idempotency;
+use crate::domain::inventory::model::Released;
 use crate::error::{Failure, Fault};
 use crate::events::outbox;
 use entity::ids::{OrderId, UserId};
@@ -178,7 +179,12 @@ impl Service {
                 .commit_in(tx, id, &order.number, change.actor_id)
                 .await?;
         } else {
-            self.inventory.release_in(tx, id).await?;
+            let why = match to {
+                OrderStatus::Expired => Released::Expired,
+                OrderStatus::Failed => Released::Failed,
+                _ => Released::Cancelled,
+            };
+            self.inventory.release_in(tx, id, why).await?;
         }
         Ok(())
     }

@@ -221,7 +221,7 @@ impl Service {
             .flat_map(|plan| plan.reservations.clone())
             .collect();
         self.inventory
-            .reservations_insert_in(tx, &reservations)
+            .reservations_insert_in(tx, reservations)
             .await?;
         outbox::insert(
             &**tx,

@@ -1,20 +1,16 @@
-//! Every query of the inventory.
+//! Queries of stock rows.
 
-use super::model::{Allocation, Available};
-use crate::db::page::Keyset;
+use super::warehouses_active;
+use crate::db::insert_all;
+use crate::domain::inventory::model::{Allocation, Available, Place};
 use chrono::{DateTime, Utc};
-use entity::ids::{OrderId, VariantId, WarehouseId};
-use entity::inventory::{
-    ReservationStatus, WarehouseStatus, reservation, stock, stock_movement, warehouse,
-};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use entity::ids::{VariantId, WarehouseId};
+use entity::inventory::stock;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    QuerySelect,
 };
-
-/// Rows of one multi-row insert: stays well below both engines' limits of bound values.
-const INSERT_ROWS: usize = 1_000;
 
 /// Stock of variants in active warehouses, in the order in which warehouses are emptied. Unlocked.
 pub async fn stock_available(
@@ -45,80 +41,6 @@ pub async fn stock_available(
         .collect();
     ranked.sort_by_key(|(rank, row)| (*rank, row.variant_id));
     Ok(ranked.into_iter().map(|(_, row)| row).collect())
-}
-
-/// Active warehouses, those that are emptied first in front.
-pub async fn warehouses_active(c: &impl ConnectionTrait) -> Result<Vec<warehouse::Model>, DbErr> {
-    warehouse::Entity::find()
-        .filter(warehouse::COLUMN.status.eq(WarehouseStatus::Active))
-        .order_by_asc(warehouse::COLUMN.priority)
-        .order_by_asc(warehouse::COLUMN.id)
-        .all(c)
-        .await
-}
-
-/// A warehouse.
-pub async fn warehouse_by_id(
-    c: &impl ConnectionTrait,
-    id: WarehouseId,
-) -> Result<Option<warehouse::Model>, DbErr> {
-    warehouse::Entity::find_by_id(id).one(c).await
-}
-
-/// A warehouse by its code.
-pub async fn warehouse_by_code(
-    c: &impl ConnectionTrait,
-    code: &str,
-) -> Result<Option<warehouse::Model>, DbErr> {
-    warehouse::Entity::find()
-        .filter(warehouse::COLUMN.code.eq(code))
-        .one(c)
-        .await
-}
-
-/// Warehouses by id.
-pub async fn warehouses_by_ids(
-    c: &impl ConnectionTrait,
-    ids: &[WarehouseId],
-) -> Result<Vec<warehouse::Model>, DbErr> {
-    warehouse::Entity::find()
-        .filter(warehouse::COLUMN.id.is_in(ids.to_vec()))
-        .all(c)
-        .await
-}
-
-/// All warehouses, those that are emptied first in front.
-pub async fn warehouses_all(c: &impl ConnectionTrait) -> Result<Vec<warehouse::Model>, DbErr> {
-    warehouses()
-        .order_by_asc(warehouse::COLUMN.priority)
-        .order_by_asc(warehouse::COLUMN.id)
-        .all(c)
-        .await
-}
-
-/// Warehouses that are emptied first in front.
-pub const WAREHOUSES_BY_PRIORITY: Keyset<warehouse::Entity> = Keyset {
-    name: "PRIORITY",
-    column: warehouse::Column::Priority,
-    id: warehouse::Column::Id,
-    descending: false,
-};
-
-/// All warehouses, as the start of a list.
-#[must_use]
-pub fn warehouses() -> Select<warehouse::Entity> {
-    warehouse::Entity::find()
-}
-
-/// Writes a warehouse.
-pub async fn warehouse_insert(
-    c: &impl ConnectionTrait,
-    row: warehouse::Model,
-) -> Result<(), DbErr> {
-    warehouse::Entity::insert(row.into_active_model())
-        .exec_without_returning(c)
-        .await?;
-    Ok(())
 }
 
 /// Takes units for orders if they are there and at least `left` stay; `false` when they are not.
@@ -207,16 +129,7 @@ pub async fn stock_change(
 
 /// Writes stock rows.
 pub async fn stock_insert(c: &impl ConnectionTrait, rows: Vec<stock::Model>) -> Result<(), DbErr> {
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        stock::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    Ok(())
+    insert_all(c, rows).await
 }
 
 /// Stock rows of variants, unlocked.
@@ -256,86 +169,58 @@ pub async fn stock_of_variants_shared(
         .await
 }
 
-/// Writes reservations.
-pub async fn reservations_insert(
+/// One stock row, which nobody changes until the transaction ends.
+pub async fn stock_lock(
     c: &impl ConnectionTrait,
-    rows: &[reservation::Model],
-) -> Result<(), DbErr> {
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        reservation::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Active reservations of an order, in the order in which stock rows are locked.
-pub async fn reservations_active(
-    c: &impl ConnectionTrait,
-    order_id: OrderId,
-) -> Result<Vec<reservation::Model>, DbErr> {
-    reservation::Entity::find()
-        .filter(reservation::COLUMN.order_id.eq(order_id))
-        .filter(reservation::COLUMN.status.eq(ReservationStatus::Active))
-        .order_by_asc(reservation::COLUMN.variant_id)
-        .order_by_asc(reservation::COLUMN.warehouse_id)
-        .all(c)
+    place: Place,
+) -> Result<Option<stock::Model>, DbErr> {
+    stock::Entity::find_by_id((place.variant_id, place.warehouse_id))
+        .lock_exclusive()
+        .one(c)
         .await
 }
 
-/// Ends the active reservations of an order.
-///
-/// # Errors
-/// Another number than `expected` was active, which the order's lock forbids.
-pub async fn reservations_end(
+/// Adds units to a stock row, which is made when it is missing.
+pub async fn stock_put(
     c: &impl ConnectionTrait,
-    order_id: OrderId,
-    status: ReservationStatus,
-    expected: usize,
+    variant_id: VariantId,
+    warehouse_id: WarehouseId,
+    units: i64,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let done = reservation::Entity::update_many()
-        .col_expr(reservation::Column::Status, Expr::value(status.as_str()))
-        .col_expr(reservation::Column::UpdatedAt, Expr::value(now))
-        .filter(reservation::COLUMN.order_id.eq(order_id))
-        .filter(reservation::COLUMN.status.eq(ReservationStatus::Active))
-        .exec(c)
+    let row = stock::Model {
+        variant_id,
+        warehouse_id,
+        on_hand: units,
+        reserved: 0,
+        updated_at: now,
+    };
+    let there = OnConflict::columns([stock::Column::VariantId, stock::Column::WarehouseId])
+        .value(
+            stock::Column::OnHand,
+            Expr::col((stock::Entity, stock::Column::OnHand)).add(units),
+        )
+        .value(stock::Column::UpdatedAt, Expr::value(now))
+        .to_owned();
+    stock::Entity::insert(row.into_active_model())
+        .on_conflict(there)
+        .exec_without_returning(c)
         .await?;
-    if usize::try_from(done.rows_affected) == Ok(expected) {
-        Ok(())
-    } else {
-        Err(DbErr::Custom(format!(
-            "{} reservations of {order_id} ended instead of {expected}",
-            done.rows_affected
-        )))
-    }
-}
-
-/// Writes movements.
-pub async fn movements_insert(
-    c: &impl ConnectionTrait,
-    rows: Vec<stock_movement::Model>,
-) -> Result<(), DbErr> {
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        stock_movement::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
     Ok(())
 }
 
-/// A movement.
-pub async fn movement_by_id(
+/// Variants of which a warehouse has units that can be sold, in the order of their ids.
+pub async fn variants_of_warehouse(
     c: &impl ConnectionTrait,
-    id: entity::ids::StockMovementId,
-) -> Result<Option<stock_movement::Model>, DbErr> {
-    stock_movement::Entity::find_by_id(id).one(c).await
+    warehouse_id: WarehouseId,
+) -> Result<Vec<VariantId>, DbErr> {
+    stock::Entity::find()
+        .select_only()
+        .column(stock::Column::VariantId)
+        .filter(stock::COLUMN.warehouse_id.eq(warehouse_id))
+        .filter(Expr::col(stock::Column::OnHand).gt(Expr::col(stock::Column::Reserved)))
+        .order_by_asc(stock::COLUMN.variant_id)
+        .into_tuple()
+        .all(c)
+        .await
 }
