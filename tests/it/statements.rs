@@ -33,6 +33,8 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("cart-lines-add", false),
     ("cart", false),
     ("cart-merge", false),
+    ("assets", false),
+    ("wallet", false),
     ("order-create", false),
     ("my-orders", false),
     ("order-cancel", false),

@@ -88,8 +88,8 @@ impl Payment {
     }
 
     /// What the card is known by at the provider, with its middle masked: `tok_…ok`.
-    async fn masked_token(&self) -> String {
-        self.0.masked_token.clone()
+    async fn masked_token(&self) -> &str {
+        &self.0.masked_token
     }
 
     /// Who takes the money, as `simulated`.

@@ -4,12 +4,12 @@ use super::store;
 use crate::app::App;
 use crate::db::Db;
 use crate::error::Fault;
+use crate::graphql::batch::grouped;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use entity::ids::{OrderId, PaymentId};
 use entity::payments::{payment, refund};
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +46,10 @@ impl Loader<PaymentsOfOrder> for PaymentsLoader {
                 Ok::<_, Fault>(store::payments_of_orders(&*c, &ids).await?)
             })
             .await?;
-        Ok(grouped(keys, rows, |row| PaymentsOfOrder(row.order_id)))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (PaymentsOfOrder(row.order_id), row)),
+        ))
     }
 }
 
@@ -65,7 +68,10 @@ impl Loader<RefundsOfOrder> for PaymentsLoader {
                 Ok::<_, Fault>(store::refunds_of_orders(&*c, &ids).await?)
             })
             .await?;
-        Ok(grouped(keys, rows, |row| RefundsOfOrder(row.order_id)))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (RefundsOfOrder(row.order_id), row)),
+        ))
     }
 }
 
@@ -84,21 +90,11 @@ impl Loader<RefundsOfPayment> for PaymentsLoader {
                 Ok::<_, Fault>(store::refunds_of_payments(&*c, &ids).await?)
             })
             .await?;
-        Ok(grouped(keys, rows, |row| RefundsOfPayment(row.payment_id)))
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (RefundsOfPayment(row.payment_id), row)),
+        ))
     }
-}
-
-/// Rows by their key; a key without rows has an empty list.
-fn grouped<K: Copy + Eq + Hash, R>(
-    keys: &[K],
-    rows: Vec<R>,
-    key: impl Fn(&R) -> K,
-) -> HashMap<K, Vec<R>> {
-    let mut found: HashMap<K, Vec<R>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-    for row in rows {
-        found.entry(key(&row)).or_default().push(row);
-    }
-    found
 }
 
 /// Gives a request its own loader.

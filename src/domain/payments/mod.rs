@@ -14,7 +14,7 @@
 //!
 //! **Tokens** are never stored: they are remembered in this process until the provider has answered, and masked in the
 //! row. When the process ends before, the payment is called off at the provider and DECLINED as ABANDONED
-//! (`docs/decisions/0012-payments-are-driven.md`).
+//! (`docs/decisions/0201-payments-are-driven.md`).
 //!
 //! **Webhooks** are believed only to say that there is news: a payment they name is driven at once, and what happened is
 //! asked. So late, early, repeated and forged-in-order ones do no harm.

@@ -167,9 +167,7 @@ impl Simulator {
                 created_at: now,
             })
             .collect();
-        if !webhooks.is_empty() {
-            store::webhooks_insert(&**tx, webhooks).await?;
-        }
+        store::webhooks_insert(&**tx, webhooks).await?;
         Ok(Some((row, true)))
     }
 

@@ -3,9 +3,12 @@
 use super::service::Service;
 use crate::error::{Fault, swallow};
 use crate::workers::Progress;
+use futures::future::join_all;
 
 /// Payments, and refunds, that one pass looks at.
 const BATCH: u64 = 100;
+/// Of these at once, so that a provider that does not answer delays the others by seconds, not by minutes.
+const TOGETHER: usize = 16;
 
 /// Drives what is open and due: payments whose result is not known, those of a process that ended, and refunds. Several
 /// replicas may run this at once; what two of them drive is done once.
@@ -18,12 +21,16 @@ pub async fn drive_due(payments: &Service) -> Result<Progress, Fault> {
         .iter()
         .any(|&len| u64::try_from(len) == Ok(BATCH));
     let mut failed = false;
-    for id in due {
-        // One that fails stays due; it must not keep the others waiting.
-        failed |= swallow(payments.payment_drive(id).await, "driving a payment").is_none();
+    // One that fails stays due; it must not keep the others waiting.
+    for ids in due.chunks(TOGETHER) {
+        for driven in join_all(ids.iter().map(|&id| payments.payment_drive(id))).await {
+            failed |= swallow(driven, "driving a payment").is_none();
+        }
     }
-    for id in refunds {
-        failed |= swallow(payments.refund_drive(id).await, "driving a refund").is_none();
+    for ids in refunds.chunks(TOGETHER) {
+        for driven in join_all(ids.iter().map(|&id| payments.refund_drive(id))).await {
+            failed |= swallow(driven, "driving a refund").is_none();
+        }
     }
     Ok(if is_full && !failed {
         Progress::More

@@ -17,7 +17,7 @@ pub enum Error {
         available: Money,
     },
     /// A user's account would have more than can be counted.
-    BalanceTooLarge,
+    TooLarge,
     /// The amount is 0, negative, or more than can be moved at once.
     AmountOutOfRange,
     /// Nobody knows the asset.
@@ -55,9 +55,9 @@ impl Refusal for Error {
                 available,
             } => short(required, available, "available"),
             Self::HoldTooSmall { required, held } => short(required, held, "set aside"),
-            Self::BalanceTooLarge => Problem::new(
+            Self::TooLarge => Problem::new(
                 ErrorCode::OutOfRange,
-                "The wallet would have more than can be counted.",
+                "The balance would become too large.",
                 &["amount"],
             ),
             Self::AmountOutOfRange => Problem::new(

@@ -10,7 +10,7 @@
 //! there do not wait for one row. An operation key is posted once.
 //!
 //! **Posting** ([`service::Service::post_in`]) happens in the transaction of what is posted, with its balances as the
-//! last statements before the commit, in the order of accounts (`docs/decisions/0011-posting-to-the-ledger.md`).
+//! last statements before the commit, in the order of accounts (`docs/decisions/0181-posting-to-the-ledger.md`).
 //!
 //! `tradepost ledger verify` recomputes everything ([`service::Service::verify`]).
 

@@ -7,6 +7,7 @@ pub(crate) mod process;
 pub(crate) mod retail;
 pub(crate) mod services;
 mod shop;
+pub(crate) mod till;
 pub(crate) mod wait;
 
 pub(crate) use shop::Sold;

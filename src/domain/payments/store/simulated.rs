@@ -1,5 +1,6 @@
 //! The memory of the simulated provider.
 
+use crate::db::insert_all;
 use chrono::{DateTime, Utc};
 use entity::payments::{
     GatewayState, simulated_gateway_operation, simulated_gateway_payment, simulated_gateway_webhook,
@@ -117,11 +118,7 @@ pub async fn webhooks_insert(
     c: &impl ConnectionTrait,
     rows: Vec<simulated_gateway_webhook::Model>,
 ) -> Result<(), DbErr> {
-    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-    simulated_gateway_webhook::Entity::insert_many(rows)
-        .exec_without_returning(c)
-        .await?;
-    Ok(())
+    insert_all(c, rows).await
 }
 
 /// Webhooks that are due, oldest first.

@@ -13,9 +13,6 @@ use uuid::Uuid;
 pub const SHARDS: i32 = 16;
 /// Minor units that a transfer may have at most: 10 billion of an asset with 8 decimals.
 pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000_000;
-/// Minor units that a balance row may have at most, or lack: with less than half of what 64 bits hold, a balance and a
-/// change of it can always be added. SQLite would else go on with floating point, and MySQL with an error.
-pub const BALANCE_MAX: i64 = 4_000_000_000_000_000_000;
 
 /// Names an account; it is made when something is posted to it for the first time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -159,7 +156,7 @@ pub fn shard(account: &Account, number: i32) -> i32 {
 }
 
 /// What entries change in the balances, one change a row, in the order in which rows are locked. Nothing when a sum
-/// is beyond [`BALANCE_MAX`].
+/// does not fit into 64 bits.
 #[must_use]
 pub fn changes(entries: &[NewEntry], number: i32) -> Option<Changes> {
     let mut changes = Changes::new();
@@ -170,9 +167,6 @@ pub fn changes(entries: &[NewEntry], number: i32) -> Option<Changes> {
             .entry(key)
             .or_insert_with(|| (account.clone(), 0_i64));
         *sum = sum.checked_add(posting.amount_minor)?;
-        if !(-BALANCE_MAX..=BALANCE_MAX).contains(sum) {
-            return None;
-        }
     }
     changes.retain(|_, (_, sum)| *sum != 0);
     Some(changes)

@@ -80,15 +80,15 @@ impl Service {
                 Ok::<_, Fault>(store::balance_rows(&*c, id).await?)
             })
             .await?;
-        Ok(rows.into_iter().sum())
+        sum(&rows)
     }
 
     /// Posts entries in the caller's transaction. The balances are its last statements, in the order of accounts,
     /// because they are what others wait for: call it last.
     ///
     /// # Errors
-    /// [`Error::InsufficientFunds`] when a user's account has too little, [`Error::BalanceTooLarge`] when it would have
-    /// too much. A fault when an entry does not sum to zero,
+    /// [`Error::InsufficientFunds`] when a user's account has too little, [`Error::TooLarge`] when a balance would not
+    /// fit. A fault when an entry does not sum to zero,
     /// when its operation key was posted before, or when the database fails; the caller rolls back in every case.
     pub async fn post_in(&self, tx: &Tx, entries: &[NewEntry]) -> Result<()> {
         for entry in entries {
@@ -152,18 +152,24 @@ impl Service {
         amount_minor: i64,
     ) -> std::result::Result<Failure<Error>, Fault> {
         let rows = store::balance_rows(&**tx, account.id()).await?;
-        if account.least_minor().is_none() || rows.is_empty() {
-            return Ok(Fault::Broken(format!("{account:?} cannot take {amount_minor}")).into());
+        if rows.is_empty() {
+            return Ok(Fault::Broken(format!("{account:?} has no row to post to")).into());
         }
-        if amount_minor > 0 {
-            return Ok(Error::BalanceTooLarge.into());
+        if account.least_minor().is_none() || amount_minor > 0 {
+            return Ok(Error::TooLarge.into());
         }
         Ok(Error::InsufficientFunds {
             required: Money::new(amount_minor.saturating_neg(), &account.asset),
-            available: Money::new(rows.into_iter().sum(), &account.asset),
+            available: Money::new(sum(&rows)?, &account.asset),
         }
         .into())
     }
+}
+
+/// The sum of an account's shards.
+fn sum(rows: &[i64]) -> std::result::Result<i64, Fault> {
+    let sum: i128 = rows.iter().copied().map(i128::from).sum();
+    i64::try_from(sum).map_err(Fault::doing("adding the shards of an account"))
 }
 
 /// A second posting of the same operation is a mistake of the program; it says so rather than "the database failed".

@@ -2,7 +2,7 @@
 
 use super::super::model::Account;
 use super::super::model::transactions::{Filter, NewTransaction, Scope, Sorting};
-use super::super::store::transactions::{self as store, OpeningClosing, UserBalance};
+use super::super::store::transactions::{self as store, OpeningClosing};
 use super::Service;
 use crate::db::{Tx, page};
 use crate::error::Fault;
@@ -88,21 +88,6 @@ impl Service {
         self.db
             .read("wallet.transactions_after", async |c| {
                 Ok(store::transactions_after(&*c, filter, after, BATCH).await?)
-            })
-            .await
-    }
-
-    /// What a user has, in the order of assets.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn balances(
-        &self,
-        user_id: UserId,
-    ) -> std::result::Result<Vec<UserBalance>, Fault> {
-        self.db
-            .read("wallet.balances", async |c| {
-                Ok(store::user_balances(&*c, &[user_id]).await?)
             })
             .await
     }

@@ -3,7 +3,8 @@
 pub mod holds;
 pub mod transactions;
 
-use super::model::{Account, BALANCE_MAX, NewEntry, shard};
+use super::model::{Account, NewEntry, shard};
+use crate::db::insert_all;
 use crate::db::keys::padded;
 use chrono::{DateTime, Utc};
 use entity::ids::{JournalEntryId, LedgerAccountId};
@@ -13,9 +14,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect,
 };
-
-/// Rows of one multi-row insert: stays well below both engines' limits of bound values.
-const INSERT_ROWS: usize = 1_000;
 
 /// All assets, in the order of their codes.
 pub async fn assets(c: &impl ConnectionTrait) -> Result<Vec<asset::Model>, DbErr> {
@@ -32,30 +30,13 @@ pub async fn entries_insert(
     number: i32,
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let rows: Vec<_> = entries.iter().map(|entry| entry_row(entry, now)).collect();
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        journal_entry::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    let rows: Vec<_> = entries
-        .iter()
-        .flat_map(|entry| posting_rows(entry, number))
-        .collect();
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        posting::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    Ok(())
+    insert_all(
+        c,
+        entries.iter().map(|entry| entry_row(entry, now)).collect(),
+    )
+    .await?;
+    let postings = entries.iter().flat_map(|entry| posting_rows(entry, number));
+    insert_all(c, postings.collect()).await
 }
 
 fn entry_row(entry: &NewEntry, now: DateTime<Utc>) -> journal_entry::Model {
@@ -115,24 +96,19 @@ pub async fn account_insert(
     ledger_account::Entity::insert(row.into_active_model())
         .exec_without_returning(c)
         .await?;
-    let rows = (0..account.shards()).map(|shard| {
-        ledger_balance::Model {
-            account_id: account.id(),
-            shard,
-            amount_minor: 0,
-            least_minor: account.least_minor(),
-            updated_at: now,
-        }
-        .into_active_model()
+    let rows = (0..account.shards()).map(|shard| ledger_balance::Model {
+        account_id: account.id(),
+        shard,
+        amount_minor: 0,
+        least_minor: account.least_minor(),
+        updated_at: now,
     });
-    ledger_balance::Entity::insert_many(rows)
-        .exec_without_returning(c)
-        .await?;
-    Ok(())
+    insert_all(c, rows.collect()).await
 }
 
-/// Adds to a balance row if it stays at its least amount or above, and within [`BALANCE_MAX`]; `false` when it would
-/// not.
+/// Adds to a balance row if it stays at its least amount or above, and within 64 bits; `false` when it would not.
+///
+/// The bound is computed here: a sum that does not fit is an error of MySQL and a float of SQLite.
 pub async fn balance_add(
     c: &impl ConnectionTrait,
     account_id: LedgerAccountId,
@@ -142,20 +118,21 @@ pub async fn balance_add(
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let amount = Expr::col(ledger_balance::Column::AmountMinor);
-    let mut update = ledger_balance::Entity::update_many()
+    let is_within = if amount_minor < 0 {
+        let least = least_minor.unwrap_or(i64::MIN);
+        amount.clone().gte(least.saturating_sub(amount_minor))
+    } else {
+        amount.clone().lte(i64::MAX - amount_minor)
+    };
+    let update = ledger_balance::Entity::update_many()
         .col_expr(
             ledger_balance::Column::AmountMinor,
-            amount.clone().add(amount_minor),
+            amount.add(amount_minor),
         )
         .col_expr(ledger_balance::Column::UpdatedAt, Expr::value(now))
         .filter(ledger_balance::COLUMN.account_id.eq(account_id))
-        .filter(ledger_balance::COLUMN.shard.eq(shard));
-    let least = least_minor.unwrap_or(-BALANCE_MAX);
-    update = if amount_minor < 0 {
-        update.filter(amount.gte(least - amount_minor))
-    } else {
-        update.filter(amount.lte(BALANCE_MAX - amount_minor))
-    };
+        .filter(ledger_balance::COLUMN.shard.eq(shard))
+        .filter(is_within);
     Ok(update.exec(c).await?.rows_affected == 1)
 }
 

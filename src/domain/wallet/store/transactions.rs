@@ -1,6 +1,7 @@
 //! Queries of transactions and of what users have.
 
 use super::super::model::transactions::{Filter, Scope, Sort, Sorting};
+use crate::db::insert_all;
 use crate::db::keys::padded;
 use crate::db::page::Keyset;
 use chrono::{DateTime, Utc};
@@ -11,12 +12,9 @@ use entity::wallet::{
 };
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
     QueryFilter, QueryOrder, QuerySelect, Select,
 };
-
-/// Rows of one multi-row insert: 22 values each, and SQLite takes 32,766 at once.
-const INSERT_ROWS: usize = 1_000;
 
 /// Accounts that are a user's.
 pub const OF_USERS: [AccountKind; 2] = [AccountKind::UserAvailable, AccountKind::UserHeld];
@@ -109,16 +107,7 @@ pub async fn transactions_insert(
     c: &impl ConnectionTrait,
     rows: &[transaction::Model],
 ) -> Result<(), DbErr> {
-    for chunk in rows.chunks(INSERT_ROWS) {
-        let rows = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        transaction::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
-    Ok(())
+    insert_all(c, rows.to_vec()).await
 }
 
 /// Completes a pending transaction; `false` when it is not pending any more.
