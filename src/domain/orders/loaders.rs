@@ -75,10 +75,7 @@ impl Loader<OrderKey> for OrdersLoader {
     type Value = order::Model;
     type Error = Arc<Fault>;
 
-    async fn load(
-        &self,
-        keys: &[OrderKey],
-    ) -> Result<HashMap<OrderKey, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let rows = self
             .db

@@ -71,10 +71,7 @@ impl Loader<AssetKey> for WalletLoader {
     type Value = asset::Model;
     type Error = Arc<Fault>;
 
-    async fn load(
-        &self,
-        keys: &[AssetKey],
-    ) -> Result<HashMap<AssetKey, Self::Value>, Self::Error> {
+    async fn load(&self, keys: &[AssetKey]) -> Result<HashMap<AssetKey, Self::Value>, Self::Error> {
         let rows = self
             .db
             .read("wallet.load_assets", async |c| {
@@ -82,7 +79,9 @@ impl Loader<AssetKey> for WalletLoader {
                 Ok::<_, Fault>(store::assets(&*c).await?)
             })
             .await?;
-        let found = rows.into_iter().map(|row| (AssetKey(row.code.clone()), row));
+        let found = rows
+            .into_iter()
+            .map(|row| (AssetKey(row.code.clone()), row));
         Ok(found.filter(|(key, _)| keys.contains(key)).collect())
     }
 }

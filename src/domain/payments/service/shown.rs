@@ -14,7 +14,9 @@ impl Service {
             let new = self.shown(entry)?;
             Some((new, entry.id))
         });
-        self.wallet.transactions_insert_in(tx, shown.collect()).await
+        self.wallet
+            .transactions_insert_in(tx, shown.collect())
+            .await
     }
 
     /// What an entry is to its customer: what the shop earned is what the customer paid.

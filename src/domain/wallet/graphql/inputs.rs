@@ -218,7 +218,14 @@ impl WalletDepositInput {
                 (Source::Grant { reason }, problems)
             }
         };
-        transfer(asker, &self.asset, self.amount, self.user_id, source, problems)
+        transfer(
+            asker,
+            &self.asset,
+            self.amount,
+            self.user_id,
+            source,
+            problems,
+        )
     }
 }
 
@@ -228,7 +235,14 @@ impl WalletWithdrawInput {
         let WalletDestinationInput::Card(card) = self.destination;
         let problems = below(&["destination", "card"], &card);
         let source = Source::Card(card.token);
-        transfer(asker, &self.asset, self.amount, self.user_id, source, problems)
+        transfer(
+            asker,
+            &self.asset,
+            self.amount,
+            self.user_id,
+            source,
+            problems,
+        )
     }
 }
 

@@ -187,9 +187,10 @@ impl Service {
     /// The database fails.
     pub async fn hold(&self, id: HoldId) -> std::result::Result<Option<hold::Model>, Fault> {
         self.db
-            .read("wallet.hold", async |c| {
-                Ok(store::hold_find(&*c, id).await?)
-            })
+            .read(
+                "wallet.hold",
+                async |c| Ok(store::hold_find(&*c, id).await?),
+            )
             .await
     }
 
@@ -210,8 +211,16 @@ impl Service {
             status,
             ..before.clone()
         };
-        let entry = between(&before, EntryKind::Release, entry_id, -before.remaining_minor)
-            .described("What was set aside is available again.", format!("hold:{id}:release"));
+        let entry = between(
+            &before,
+            EntryKind::Release,
+            entry_id,
+            -before.remaining_minor,
+        )
+        .described(
+            "What was set aside is available again.",
+            format!("hold:{id}:release"),
+        );
         match self.hold_change_in(tx, &before, &after, &[entry]).await {
             Ok(()) => Ok(true),
             Err(Failure::Fault(fault)) => Err(fault),
@@ -250,12 +259,7 @@ fn held(hold: &hold::Model) -> Account {
 }
 
 /// An entry that moves an amount from a user's available account to their held one, or back when it is negative.
-fn between(
-    hold: &hold::Model,
-    kind: EntryKind,
-    id: JournalEntryId,
-    amount_minor: i64,
-) -> NewEntry {
+fn between(hold: &hold::Model, kind: EntryKind, id: JournalEntryId, amount_minor: i64) -> NewEntry {
     let available = Account::of_user(AccountKind::UserAvailable, &hold.asset, hold.user_id);
     NewEntry {
         id,

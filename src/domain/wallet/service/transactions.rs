@@ -120,8 +120,7 @@ impl Service {
         let accounts = period.accounts();
         self.db
             .read("wallet.statement_entries", async |c| {
-                let entries =
-                    store::entries_of_user(&accounts, Some(period.from), Some(period.to));
+                let entries = store::entries_of_user(&accounts, Some(period.from), Some(period.to));
                 let page = page::fetch(&*c, entries, &store::ENTRIES_BY_TIME, request).await?;
                 let ids: Vec<_> = page.items.iter().map(|(entry, _)| entry.id).collect();
                 let postings = super::super::store::postings_of(&*c, &ids).await?;

@@ -100,7 +100,13 @@ impl Service {
                 return Ok(id.0);
             }
         };
-        let shown = shown(id, new, TransactionKind::Deposit, new.amount_minor, "Deposit");
+        let shown = shown(
+            id,
+            new,
+            TransactionKind::Deposit,
+            new.amount_minor,
+            "Deposit",
+        );
         let row = Carried {
             method: TransferMethod::Card,
             masked_token: Some(masked(token)),
@@ -429,6 +435,9 @@ mod tests {
 
     #[test]
     fn a_token_is_never_printed() {
-        assert_eq!(format!("{:?}", Source::Card("tok_ok".to_owned())), "Card(***)");
+        assert_eq!(
+            format!("{:?}", Source::Card("tok_ok".to_owned())),
+            "Card(***)"
+        );
     }
 }

@@ -6,9 +6,7 @@ use super::verify::joined;
 use super::{Drift, Posted, Service};
 use crate::error::Fault;
 use entity::ids::JournalEntryId;
-use entity::wallet::{
-    AccountKind, EntryKind, TransactionKind, TransactionStatus, transaction,
-};
+use entity::wallet::{AccountKind, EntryKind, TransactionKind, TransactionStatus, transaction};
 use std::collections::{HashMap, HashSet};
 
 /// Rows that are looked at together: what the memory is bounded by.
@@ -35,7 +33,9 @@ impl Service {
             let posted: HashMap<_, _> = posted.iter().map(|entry| (entry.0.id, entry)).collect();
             for row in &rows {
                 let entry = row.entry_id.and_then(|id| posted.get(&id).copied());
-                transaction_drift(row, entry).into_iter().for_each(&mut *report);
+                transaction_drift(row, entry)
+                    .into_iter()
+                    .for_each(&mut *report);
             }
         }
     }
@@ -125,12 +125,10 @@ fn transaction_drift(row: &transaction::Model, entry: Option<&Posted>) -> Option
             .map(|(posting, _)| i128::from(posting.amount_minor))
             .sum(),
         // What the shop earned is what the user paid, from whichever pocket.
-        TransactionKind::Purchase | TransactionKind::Payment | TransactionKind::Refund => {
-            -of_asset
-                .filter(|(_, account)| account.kind == AccountKind::MerchantRevenue)
-                .map(|(posting, _)| i128::from(posting.amount_minor))
-                .sum::<i128>()
-        }
+        TransactionKind::Purchase | TransactionKind::Payment | TransactionKind::Refund => -of_asset
+            .filter(|(_, account)| account.kind == AccountKind::MerchantRevenue)
+            .map(|(posting, _)| i128::from(posting.amount_minor))
+            .sum::<i128>(),
         // One entry of an exchange is shown as several transactions.
         TransactionKind::Trade | TransactionKind::Fee => return None,
     };

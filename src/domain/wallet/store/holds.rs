@@ -98,9 +98,7 @@ pub async fn held_balances(
             Expr::col((hold::Entity, hold::Column::Asset))
                 .equals(account(ledger_account::Column::Asset)),
         )
-        .and_where(
-            Expr::col((hold::Entity, hold::Column::Status)).eq(HoldStatus::Active.as_str()),
-        )
+        .and_where(Expr::col((hold::Entity, hold::Column::Status)).eq(HoldStatus::Active.as_str()))
         .take();
     let integer = match c.get_database_backend() {
         sea_orm::DbBackend::Sqlite => "integer",

@@ -7,13 +7,13 @@ use crate::db::page::Keyset;
 use chrono::{DateTime, Utc};
 use entity::ids::{JournalEntryId, TransactionId, UserId};
 use entity::wallet::{
-    AccountKind, EntryKind, TransactionFailure, TransactionStatus,
-    journal_entry, ledger_account, ledger_balance, posting, transaction,
+    AccountKind, EntryKind, TransactionFailure, TransactionStatus, journal_entry, ledger_account,
+    ledger_balance, posting, transaction,
 };
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 
 /// Accounts that are a user's.
@@ -148,10 +148,7 @@ pub async fn transaction_fail(
             transaction::Column::Status,
             Expr::value(TransactionStatus::Failed.as_str()),
         )
-        .col_expr(
-            transaction::Column::Failure,
-            Expr::value(failure.as_str()),
-        )
+        .col_expr(transaction::Column::Failure, Expr::value(failure.as_str()))
         .col_expr(
             transaction::Column::NextRunAt,
             Expr::value(Option::<DateTime<Utc>>::None),
@@ -217,7 +214,10 @@ pub async fn user_balances(
     c: &impl ConnectionTrait,
     users: &[UserId],
 ) -> Result<Vec<UserBalance>, DbErr> {
-    let users: Vec<uuid::Uuid> = padded(users.iter().copied()).into_iter().map(|id| id.0).collect();
+    let users: Vec<uuid::Uuid> = padded(users.iter().copied())
+        .into_iter()
+        .map(|id| id.0)
+        .collect();
     let query = Query::select()
         .column((ledger_account::Entity, ledger_account::Column::UserId))
         .column((ledger_account::Entity, ledger_account::Column::Kind))
@@ -230,8 +230,14 @@ pub async fn user_balances(
                 .equals((ledger_account::Entity, ledger_account::Column::Id)),
         )
         .and_where(Expr::col((ledger_account::Entity, ledger_account::Column::UserId)).is_in(users))
-        .order_by((ledger_account::Entity, ledger_account::Column::Asset), sea_orm::Order::Asc)
-        .order_by((ledger_account::Entity, ledger_account::Column::Kind), sea_orm::Order::Asc)
+        .order_by(
+            (ledger_account::Entity, ledger_account::Column::Asset),
+            sea_orm::Order::Asc,
+        )
+        .order_by(
+            (ledger_account::Entity, ledger_account::Column::Kind),
+            sea_orm::Order::Asc,
+        )
         .take();
     let rows = c.query_all(&query).await?;
     rows.iter()
@@ -283,7 +289,11 @@ pub async fn entries_shown(
     transaction::Entity::find()
         .select_only()
         .column(transaction::Column::EntryId)
-        .filter(transaction::COLUMN.entry_id.is_in(padded(ids.iter().copied())))
+        .filter(
+            transaction::COLUMN
+                .entry_id
+                .is_in(padded(ids.iter().copied())),
+        )
         .into_tuple()
         .all(c)
         .await
@@ -330,7 +340,8 @@ pub async fn opening_closing(
         .from(posting::Entity)
         .inner_join(
             journal_entry::Entity,
-            Expr::col((journal_entry::Entity, journal_entry::Column::Id)).equals((posting::Entity, posting::Column::EntryId)),
+            Expr::col((journal_entry::Entity, journal_entry::Column::Id))
+                .equals((posting::Entity, posting::Column::EntryId)),
         )
         .and_where(Expr::col((posting::Entity, posting::Column::AccountId)).is_in(ids))
         .and_where(created().lte(to))
