@@ -25,6 +25,7 @@ use tradepost::domain::wallet::service::{
 use tradepost::error::{Failure, Fault};
 use tradepost::export;
 use tradepost::page::PageRequest;
+use tradepost::random::between;
 
 const DEPOSIT: &str = "mutation($input: WalletDepositInput!, $key: String) {
     walletDeposit(input: $input, idempotencyKey: $key) {
@@ -300,18 +301,23 @@ impl Funding for OutOfReach {
     }
 }
 
-#[tokio::test]
-async fn what_never_reached_the_provider_is_called_off_and_given_back() {
-    let test = TestApp::new().await;
-    let user = rich(&test, 1_000).await;
+fn out_of_reach(test: &TestApp) -> Service {
     let app = &test.app;
-    let killed = Service::new(
+    Service::new(
         app.db().clone(),
         app.clock().clone(),
         app.idempotency().clone(),
         app.accounts().clone(),
         Arc::new(OutOfReach),
-    );
+    )
+}
+
+#[tokio::test]
+async fn what_never_reached_the_provider_is_called_off_and_given_back() {
+    let test = TestApp::new().await;
+    let user = rich(&test, 1_000).await;
+    let app = &test.app;
+    let killed = out_of_reach(&test);
     let (deposit, _) = killed
         .deposit(user, &transfer(user, 50, "tok_ok"), None)
         .await
@@ -744,6 +750,77 @@ async fn every_asset_is_exact_with_the_decimals_that_the_table_says() {
             let decimal = tradepost::money::to_decimal(minor, &asset.code);
             assert_eq!(tradepost::money::to_minor(decimal, &asset.code), Ok(minor));
             assert_eq!(decimal.scale(), scale, "{decimal} {}", asset.code);
+        }
+    }
+}
+
+/// One of the things that can happen to money, chosen by chance; what is refused is refused.
+async fn anything(test: &TestApp, killed: &Service, users: &[UserId], holds: &[NewHold]) {
+    let user = users[usize::try_from(between(0, users.len() as u64 - 1)).unwrap()];
+    let amount = i64::try_from(between(1, 900)).unwrap();
+    let hold = &holds[usize::try_from(between(0, holds.len() as u64 - 1)).unwrap()];
+    let wallet = test.app.wallet();
+    let outcome = match between(0, 7) {
+        0 => wallet
+            .deposit(user, &transfer(user, amount, "tok_ok"), None)
+            .await
+            .map(|_| ()),
+        1 => wallet
+            .withdraw(user, &transfer(user, amount, "tok_ok"), None)
+            .await
+            .map(|_| ()),
+        2 => wallet
+            .withdraw(user, &transfer(user, amount, "tok_declined"), None)
+            .await
+            .map(|_| ()),
+        3 => killed
+            .deposit(user, &transfer(user, amount, "tok_ok"), None)
+            .await
+            .map(|_| ()),
+        4 => killed
+            .withdraw(user, &transfer(user, amount, "tok_ok"), None)
+            .await
+            .map(|_| ()),
+        5 => place(test, &new_hold(test, user, amount)).await,
+        6 => take(test, &capture(test, hold, amount, Rest::Keep))
+            .await
+            .map(|_| ()),
+        _ => {
+            give_back(test, hold.id).await;
+            Ok(())
+        }
+    };
+    if let Err(Failure::Fault(fault)) = outcome {
+        panic!("{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_happens_to_money_at_once_it_adds_up() {
+    let test = TestApp::new().await;
+    let users = [
+        rich(&test, 2_000).await,
+        test.user("two@example.com", Role::Customer).await,
+    ];
+    let killed = out_of_reach(&test);
+    for _ in 0..6 {
+        let holds: Vec<_> = (0..3).map(|_| new_hold(&test, users[0], 20)).collect();
+        let more = transfer(users[0], 60, "tok_ok");
+        test.app
+            .wallet()
+            .deposit(users[0], &more, None)
+            .await
+            .unwrap();
+        for new in &holds {
+            place(&test, new).await.unwrap();
+        }
+        join_all((0..16).map(|_| anything(&test, &killed, &users, &holds))).await;
+        test.app.clock().advance(TimeDelta::seconds(61));
+        test.app.wallet().transfers_settle().await.unwrap();
+        assert_eq!(drift(&test).await, Vec::<String>::new());
+        for user in users {
+            let (available, held) = has(&test, user).await;
+            assert!(available >= 0 && held >= 0, "{available} {held}");
         }
     }
 }
