@@ -1,11 +1,12 @@
 //! The composition root: everything a process has, made once from the configuration.
 
 use crate::cache::push::Push;
+use crate::cache::{Cache, Faults};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, carts, catalog, inventory, orders, payments, wallet};
+use crate::domain::{accounts, carts, catalog, inventory, orders, payments, reports, wallet};
 use crate::error::Fault;
 use crate::events::{Events, broker};
 use crate::workers::Workers;
@@ -21,6 +22,10 @@ const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
 const WALLET_PERIOD: Duration = Duration::from_secs(1);
 /// How often carts are looked for that nobody changed for long.
 const CARTS_PERIOD: Duration = Duration::from_secs(600);
+/// How often checkouts are looked for that a crash or an unknown payment left open.
+const CHECKOUTS_PERIOD: Duration = Duration::from_millis(500);
+/// How often it is looked where orders came from that has to be forgotten.
+const FORGET_PERIOD: Duration = Duration::from_secs(3600);
 /// How often open payments are looked for that nobody woke up for.
 const PAYMENTS_PERIOD: Duration = Duration::from_millis(500);
 /// How often old idempotency keys are removed.
@@ -38,12 +43,14 @@ struct Parts {
     clock: Clock,
     db: Db,
     push: Push,
+    cache: Cache,
     events: Events,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
     carts: carts::service::Service,
     orders: orders::service::Service,
+    reports: reports::service::Service,
     payments: payments::service::Service,
     wallet: wallet::service::Service,
     workers: Workers,
@@ -58,6 +65,14 @@ impl App {
     /// # Errors
     /// The database cannot be opened.
     pub async fn new(config: Config, clock: Clock) -> Result<Self, Fault> {
+        Self::with_faults(config, clock, Faults::default()).await
+    }
+
+    /// The same with what a test wants to go wrong in the cache.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub async fn with_faults(config: Config, clock: Clock, faults: Faults) -> Result<Self, Fault> {
         let db = Db::open(&config).await?;
         let keep = TimeDelta::hours(config.limits.idempotency_hours);
         let idempotency = Idempotency::new(db.clone(), clock.clone(), keep);
@@ -66,6 +81,7 @@ impl App {
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let workers = Workers::new();
+        let cache = Cache::new(&config, &db, &clock, &push, &workers, faults)?;
         let accounts = accounts::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -78,6 +94,7 @@ impl App {
             db.clone(),
             clock.clone(),
             idempotency.clone(),
+            cache.clone(),
             &config.shop.currency,
         );
         let inventory = inventory::service::Service::new(
@@ -118,23 +135,32 @@ impl App {
             db.clone(),
             clock.clone(),
             idempotency.clone(),
-            catalog.clone(),
-            inventory.clone(),
             events.clone(),
-            config.shop.clone(),
+            orders::service::Neighbours {
+                accounts: accounts.clone(),
+                catalog: catalog.clone(),
+                carts: carts.clone(),
+                inventory: inventory.clone(),
+                payments: payments.clone(),
+            },
+            &config,
+            process_id,
         );
+        let reports = reports::service::Service::new(db.clone());
         Ok(Self {
             parts: Arc::new(Parts {
                 config,
                 clock,
                 db,
                 push,
+                cache,
                 events,
                 idempotency,
                 catalog,
                 inventory,
                 carts,
                 orders,
+                reports,
                 payments,
                 wallet,
                 workers,
@@ -170,6 +196,7 @@ impl App {
         );
         self.start_payments();
         self.start_wallet();
+        self.start_checkouts();
         let idempotency = self.idempotency().clone();
         workers.every(
             "idempotency.clean",
@@ -201,6 +228,26 @@ impl App {
             move || {
                 let wallet = wallet.clone();
                 async move { wallet::tasks::holds_expire(&wallet).await }
+            },
+        );
+    }
+
+    fn start_checkouts(&self) {
+        let orders = self.orders().clone();
+        let wake = self.payments().changed();
+        self.workers()
+            .every("orders.checkouts", CHECKOUTS_PERIOD, wake, move || {
+                let orders = orders.clone();
+                async move { orders::tasks::checkouts_resume(&orders).await }
+            });
+        let orders = self.orders().clone();
+        self.workers().every(
+            "orders.forget",
+            FORGET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let orders = orders.clone();
+                async move { orders::tasks::requests_forget(&orders).await }
             },
         );
     }
@@ -249,6 +296,12 @@ impl App {
         &self.parts.push
     }
 
+    /// What is remembered of the database.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.parts.cache
+    }
+
     /// Events and their relay.
     #[must_use]
     pub fn events(&self) -> &Events {
@@ -283,6 +336,12 @@ impl App {
     #[must_use]
     pub fn orders(&self) -> &orders::service::Service {
         &self.parts.orders
+    }
+
+    /// Reports.
+    #[must_use]
+    pub fn reports(&self) -> &reports::service::Service {
+        &self.parts.reports
     }
 
     /// Payments.

@@ -12,7 +12,7 @@ use sea_orm::DbErr;
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident),+ $(,)?) => {
         /// What kind of mistake a user error is; clients branch on it, and new values may be added.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum ErrorCode { $($(#[doc = $doc])+ $variant,)+ }
 
         impl ErrorCode {
@@ -57,10 +57,18 @@ error_codes!(
     SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
+    /// A payment or a refund is under way: wait until it is known.
+    PaymentPending,
+    /// The payment was refused; nothing was taken.
+    PaymentDeclined,
+    /// What was set aside is not any more: the order was not paid in time, or its time was over.
+    ReservationExpired,
+    /// There is nothing in the cart.
+    EmptyCart,
+    /// The total is not the expected one.
+    PriceChanged,
     /// The account has less than is needed.
     InsufficientFunds,
-    /// What was set aside for this is not any more.
-    ReservationExpired,
     /// More would be paid back than was paid.
     RefundExceedsCapture,
     /// The object was changed since `expectedVersion`, or the stock since `expectedQuantity`.
@@ -82,7 +90,7 @@ error_codes!(
 );
 
 /// Facts that a problem carries beside its code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Details {
     /// None.
     None,
@@ -112,7 +120,7 @@ pub enum Details {
 }
 
 /// What a caller did wrong, in the form every layer above the domains understands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
     /// Kind.
     pub code: ErrorCode,
@@ -196,6 +204,16 @@ impl Fault {
     ) -> impl FnOnce(E) -> Self {
         let what = what.into();
         move |source| Self::Other(what, Box::new(source))
+    }
+
+    /// The same fault for another of those who waited for one piece of work. What callers tell apart stays what it is.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Db(error) => Self::Db(error.clone()),
+            Self::Timeout(name) => Self::Timeout(name),
+            fault => Self::Broken(chain(fault)),
+        }
     }
 }
 

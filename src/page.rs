@@ -20,6 +20,9 @@ pub enum SortValue {
     /// A time in microseconds since 1970.
     #[serde(rename = "t")]
     Time(i64),
+    /// A rank, and the text that decides between equal ranks.
+    #[serde(rename = "r")]
+    Ranked(i64, String),
 }
 
 /// The place of an item in a sorted list: opaque to clients, validated as input that nobody trusts.

@@ -148,7 +148,9 @@ pub async fn run(app: &App) -> Result<(), Fault> {
             app.catalog()
                 .categories_insert_in(&tx, categories(now))
                 .await?;
-            app.catalog().products_insert_in(&tx, products).await?;
+            app.catalog()
+                .products_insert_in(&tx, products, &categories(now))
+                .await?;
             for (warehouse_id, units) in warehouses.into_iter().zip(stock) {
                 app.inventory()
                     .stock_begin_many_in(&tx, warehouse_id, units, "demo data")

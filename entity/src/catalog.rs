@@ -56,10 +56,11 @@ pub mod category {
     use super::CategoryStatus;
     use crate::ids::CategoryId;
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `categories`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "categories")]
     pub struct Model {
         /// Id.
@@ -93,10 +94,11 @@ pub mod product {
     use super::{Availability, ProductStatus};
     use crate::ids::{ProductId, VariantId};
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `products`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "products")]
     pub struct Model {
         /// Id.
@@ -158,14 +160,41 @@ pub mod product_category {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The words that products are found by.
+pub mod product_term {
+    use crate::ids::ProductId;
+    use sea_orm::entity::prelude::*;
+
+    /// One row of `product_terms`: a word that a product is found by, and where it has it from.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "product_terms")]
+    pub struct Model {
+        /// The word, folded: 1 to 64 characters.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub term: String,
+        /// The product.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub product_id: ProductId,
+        /// Where the word stands: in the product itself, or in the name of a category that it stands in.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub source_id: Uuid,
+        /// How little the word says of the product; 0 is most.
+        pub distance: i32,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Images of products: addresses only, nothing is uploaded.
 pub mod product_image {
     use crate::ids::{ProductId, ProductImageId};
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `product_images`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "product_images")]
     pub struct Model {
         /// Id.
@@ -189,10 +218,11 @@ pub mod variant {
     use super::{Availability, VariantOptions};
     use crate::ids::{ProductId, VariantId};
     use sea_orm::entity::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     /// One row of `variants`.
     #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
     #[sea_orm(table_name = "variants")]
     pub struct Model {
         /// Id.

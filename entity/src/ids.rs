@@ -72,6 +72,10 @@ id_type!(
     OrderLineId,
     /// An entry of an order's history.
     OrderHistoryId,
+    /// A note of staff about an order.
+    OrderNoteId,
+    /// A parcel of an order.
+    OrderFulfillmentId,
     /// An event: the same on every resend.
     EventId,
     /// A payment of an order.

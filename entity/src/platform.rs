@@ -35,6 +35,8 @@ pub mod idempotency_key {
         pub arguments_hash: String,
         /// The id of what was made or changed.
         pub effect_id: Uuid,
+        /// What of the answer cannot be read anew from what was made, as JSON.
+        pub note: Option<String>,
         /// When; rows older than 24 hours are removed.
         pub created_at: DateTimeUtc,
     }
@@ -58,6 +60,48 @@ pub mod lease {
         pub holder: Uuid,
         /// When it ends if it is not renewed.
         pub expires_at: DateTimeUtc,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Changes that the shared cache has not been told yet.
+pub mod cache_invalidation {
+    use sea_orm::entity::prelude::*;
+
+    /// One row of `cache_invalidations`, written in the transaction that made the changes.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "cache_invalidations")]
+    pub struct Model {
+        /// Id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        /// What changed, as the cache names it.
+        pub tags: Json,
+        /// When.
+        pub created_at: DateTimeUtc,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Which entries of the shared cache may be read.
+pub mod cache_epoch {
+    use sea_orm::entity::prelude::*;
+
+    /// One row of `cache_epochs`; there is one for each Redis.
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "cache_epochs")]
+    pub struct Model {
+        /// Whose: `redis`.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        /// Entries of another epoch are not read.
+        pub epoch: Uuid,
+        /// The run of the Redis server that the epoch is for; a restart has another one.
+        pub run_id: String,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

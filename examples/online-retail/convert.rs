@@ -1,8 +1,9 @@
-//! From invoice lines to the catalogue that `tradepost import products` reads.
+//! From invoice lines to what `tradepost import products` and `tradepost import orders` read.
 //!
 //! The rules, so that the same file always gives the same catalogue:
 //! - A *sale* is a line whose `InvoiceNo` starts with neither `C` (cancellation) nor `A` (adjustment), with a quantity
-//!   and a price above zero and with a customer. Only sales count.
+//!   and a price above zero and with a customer. Only sales count; [`orders`] writes all other lines to a file of their
+//!   own, with the reason.
 //! - Codes that differ only in case are one product. Codes that are no products (`POST`, `DOT`, `M`, `BANK CHARGES`)
 //!   are kept: they were sold.
 //! - SKU, name and price are what most sales of the code say; of values that are equally frequent the one that comes
@@ -22,6 +23,16 @@ use std::path::Path;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The columns of the catalogue.
 const COLUMNS: [&str; 4] = ["sku", "name", "price", "stock"];
+/// The columns of the orders.
+const ORDER_COLUMNS: [&str; 7] = [
+    "order",
+    "ordered_at",
+    "sku",
+    "quantity",
+    "unit_price",
+    "name",
+    "customer_reference",
+];
 
 /// Why a file cannot be converted.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +61,12 @@ pub(crate) enum Error {
 /// One line that sold something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sale {
+    /// Number of its invoice.
+    pub(crate) invoice: String,
+    /// When, as local time of London.
+    pub(crate) date: String,
+    /// Id of the customer.
+    pub(crate) customer: String,
     /// Code of the product as it is written in this line.
     pub(crate) code: String,
     /// Description; may be empty.
@@ -58,6 +75,39 @@ pub(crate) struct Sale {
     pub(crate) quantity: i64,
     /// Price of a unit in pounds, as it is written.
     pub(crate) price: String,
+}
+
+/// Why a line sold nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotASale {
+    Cancellation,
+    Adjustment,
+    Quantity,
+    Price,
+    Customer,
+}
+
+impl NotASale {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Cancellation => "a cancellation: InvoiceNo begins with C",
+            Self::Adjustment => "an adjustment: InvoiceNo begins with A",
+            Self::Quantity => "Quantity is not above zero",
+            Self::Price => "UnitPrice is not above zero",
+            Self::Customer => "there is no CustomerID",
+        }
+    }
+}
+
+/// What a conversion of orders found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OrdersSummary {
+    /// Lines of the file.
+    pub(crate) lines: u64,
+    /// Lines that sold something.
+    pub(crate) sales: u64,
+    /// Lines that did not.
+    pub(crate) others: u64,
 }
 
 /// What a conversion found.
@@ -90,11 +140,14 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
     }
 }
 
-/// Calls `each` with every sale of a file, in its order; one line is in memory at a time.
+/// Calls `each` with every line of a file, in its order; one is in memory at a time.
 ///
 /// # Errors
-/// The file is not one of these invoices.
-pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), Error> {
+/// The file is not one of these invoices, or what `each` says.
+fn lines(
+    input: impl Read,
+    mut each: impl FnMut(&StringRecord, Result<Sale, NotASale>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut reader = ReaderBuilder::new().from_reader(input);
     let headers = reader.headers()?.clone();
     let place = |name: &'static str| {
@@ -105,6 +158,7 @@ pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), 
     };
     let places = Places {
         invoice: place("InvoiceNo")?,
+        date: place("InvoiceDate")?,
         code: place("StockCode")?,
         description: place("Description")?,
         quantity: place("Quantity")?,
@@ -113,9 +167,7 @@ pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), 
     };
     let mut record = StringRecord::new();
     while reader.read_record(&mut record)? {
-        if let Some(sale) = places.sale(&record)? {
-            each(sale);
-        }
+        each(&record, places.sale(&record)?)?;
     }
     Ok(())
 }
@@ -123,6 +175,7 @@ pub(crate) fn sales(input: impl Read, mut each: impl FnMut(Sale)) -> Result<(), 
 /// Where the columns are.
 struct Places {
     invoice: usize,
+    date: usize,
     code: usize,
     description: usize,
     quantity: usize,
@@ -131,8 +184,8 @@ struct Places {
 }
 
 impl Places {
-    /// The sale of a line, if it is one.
-    fn sale(&self, record: &StringRecord) -> Result<Option<Sale>, Error> {
+    /// The sale of a line, or why it is none.
+    fn sale(&self, record: &StringRecord) -> Result<Result<Sale, NotASale>, Error> {
         let text = |place: usize| record.get(place).unwrap_or_default().trim().to_owned();
         let wrong = |column, value: &str| Error::Value {
             line: record.position().map_or(0, csv::Position::line),
@@ -143,11 +196,23 @@ impl Places {
         let (quantity, price) = (text(self.quantity), text(self.price));
         let units: i64 = quantity.parse().map_err(|_| wrong("Quantity", &quantity))?;
         let pounds: Decimal = price.parse().map_err(|_| wrong("UnitPrice", &price))?;
-        let sold = !invoice.starts_with(['C', 'A'])
-            && units > 0
-            && pounds > Decimal::ZERO
-            && !customer.is_empty();
-        Ok(sold.then(|| Sale {
+        let not = match invoice.as_bytes() {
+            [b'C', ..] => Some(NotASale::Cancellation),
+            [b'A', ..] => Some(NotASale::Adjustment),
+            _ if units <= 0 => Some(NotASale::Quantity),
+            _ if pounds <= Decimal::ZERO => Some(NotASale::Price),
+            _ if customer.is_empty() => Some(NotASale::Customer),
+            _ => None,
+        };
+        if let Some(not) = not {
+            return Ok(Err(not));
+        }
+        // The file writes whole numbers as 17850.0.
+        let customer = customer.strip_suffix(".0").unwrap_or(&customer).to_owned();
+        Ok(Ok(Sale {
+            invoice,
+            date: text(self.date),
+            customer,
             code: text(self.code),
             description: text(self.description),
             quantity: units,
@@ -197,7 +262,8 @@ pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary,
         products: 0,
         units: 0,
     };
-    sales(input, |sale| {
+    lines(input, |_, sale| {
+        let Ok(sale) = sale else { return Ok(()) };
         let place = *places.entry(code_fold(&sale.code)).or_insert_with(|| {
             products.push(Product::default());
             products.len() - 1
@@ -211,6 +277,7 @@ pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary,
         product.units += sale.quantity;
         summary.sales += 1;
         summary.units += sale.quantity;
+        Ok(())
     })?;
     let mut writer = WriterBuilder::new().from_writer(output);
     writer.write_record(COLUMNS)?;
@@ -222,5 +289,50 @@ pub(crate) fn catalogue(input: impl Read, output: impl Write) -> Result<Summary,
         summary.products += 1;
     }
     writer.flush()?;
+    Ok(summary)
+}
+
+/// Writes the orders of all that was sold, and all other lines as they are, with the reason. A line of the input is in
+/// exactly one of the two.
+///
+/// # Errors
+/// The input is not a file of these invoices, or an output cannot be written.
+pub(crate) fn orders(
+    input: impl Read,
+    orders: impl Write,
+    others: impl Write,
+) -> Result<OrdersSummary, Error> {
+    let mut orders = WriterBuilder::new().from_writer(orders);
+    let mut others = WriterBuilder::new().flexible(true).from_writer(others);
+    let mut summary = OrdersSummary::default();
+    orders.write_record(ORDER_COLUMNS)?;
+    others.write_record(["line", "reason", "the columns of the line as they are"])?;
+    lines(input, |record, sale| {
+        summary.lines += 1;
+        match sale {
+            Ok(sale) => {
+                summary.sales += 1;
+                let quantity = sale.quantity.to_string();
+                orders.write_record([
+                    sale.invoice.as_str(),
+                    &sale.date,
+                    &sale.code,
+                    &quantity,
+                    &sale.price,
+                    &sale.description,
+                    &sale.customer,
+                ])?;
+            }
+            Err(not) => {
+                summary.others += 1;
+                let line = record.position().map_or(0, csv::Position::line).to_string();
+                let own = [line.as_str(), not.reason()].into_iter();
+                others.write_record(own.chain(record.iter()))?;
+            }
+        }
+        Ok(())
+    })?;
+    orders.flush()?;
+    others.flush()?;
     Ok(summary)
 }

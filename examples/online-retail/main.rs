@@ -1,11 +1,11 @@
-//! Makes the file that `tradepost import products` reads from real invoices: see README.md beside this file.
+//! Makes the files that `tradepost import` reads from real invoices: see README.md beside this file.
 //!
-//! `cargo run --example online-retail -- INVOICES.csv[.gz] [PRODUCTS.csv]`; without the second file the catalogue goes
-//! to standard output.
+//! `cargo run --example online-retail -- INVOICES.csv[.gz] [PRODUCTS.csv [ORDERS.csv NOT-A-SALE.csv]]`; without the
+//! second file the catalogue goes to standard output.
 
 mod convert;
 
-use convert::{Error, Summary};
+use convert::{Error, OrdersSummary, Summary};
 use std::error::Error as _;
 use std::fs::File;
 use std::io::Write;
@@ -14,25 +14,22 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&Path> = arguments.iter().map(Path::new).collect();
     let done = match arguments.as_slice() {
-        [input] => run(Path::new(input), std::io::stdout().lock()),
-        [input, output] => File::create(output)
-            .map_err(Error::from)
-            .and_then(|file| run(Path::new(input), file)),
+        [input] => catalogue(input, std::io::stdout().lock()),
+        [input, products] => create(products).and_then(|file| catalogue(input, file)),
+        [input, products, sold, others] => create(products)
+            .and_then(|file| catalogue(input, file))
+            .and_then(|()| orders(input, sold, others)),
         _ => {
-            eprintln!("usage: online-retail INVOICES.csv[.gz] [PRODUCTS.csv]");
+            eprintln!(
+                "usage: online-retail INVOICES.csv[.gz] [PRODUCTS.csv [ORDERS.csv NOT-A-SALE.csv]]"
+            );
             return ExitCode::from(2);
         }
     };
     match done {
-        Ok(Summary {
-            sales,
-            products,
-            units,
-        }) => {
-            eprintln!("{products} products from {sales} sales of {units} units");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let source = error
                 .source()
@@ -44,6 +41,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(input: &Path, output: impl Write) -> Result<Summary, Error> {
-    convert::catalogue(convert::open(input)?, output)
+fn create(path: &Path) -> Result<File, Error> {
+    Ok(File::create(path)?)
+}
+
+fn catalogue(input: &Path, output: impl Write) -> Result<(), Error> {
+    let Summary {
+        sales,
+        products,
+        units,
+    } = convert::catalogue(convert::open(input)?, output)?;
+    eprintln!("{products} products from {sales} sales of {units} units");
+    Ok(())
+}
+
+fn orders(input: &Path, sold: &Path, others: &Path) -> Result<(), Error> {
+    let OrdersSummary {
+        lines,
+        sales,
+        others,
+    } = convert::orders(convert::open(input)?, create(sold)?, create(others)?)?;
+    eprintln!("{lines} lines: {sales} sales, {others} that are none");
+    Ok(())
 }

@@ -91,6 +91,11 @@ impl Columns {
         ColumnDef::new(name).json().not_null().take()
     }
 
+    /// The same, or nothing.
+    pub(crate) fn json_null(self, name: &'static str) -> ColumnDef {
+        ColumnDef::new(name).json().null().take()
+    }
+
     fn time_type(self, mut column: ColumnDef) -> ColumnDef {
         match self.0 {
             // `timestamp` would round to a second and end in 2038.
@@ -152,6 +157,17 @@ pub(crate) async fn create_table(
         manager.create_index(index.table(name).take()).await?;
     }
     Ok(())
+}
+
+/// A table that stands in the order of its primary key and nowhere else, as every table does on MySQL.
+pub(crate) fn clustered(
+    manager: &SchemaManager<'_>,
+    mut table: TableCreateStatement,
+) -> TableCreateStatement {
+    if manager.get_database_backend() == DbBackend::Sqlite {
+        table.extra("WITHOUT ROWID");
+    }
+    table
 }
 
 /// Drops a table.

@@ -28,6 +28,9 @@ mod m20261121_000017_create_orders;
 mod m20261121_000018_create_order_lines;
 mod m20261121_000019_create_order_history;
 mod m20261121_000020_create_reservations;
+mod m20261121_000121_create_product_terms;
+mod m20261121_000141_create_cache_invalidations;
+mod m20261121_000142_create_cache_epochs;
 mod m20261121_000161_create_carts;
 mod m20261121_000162_create_cart_lines;
 mod m20261121_000163_create_addresses;
@@ -37,6 +40,13 @@ mod m20261121_000183_create_ledger_accounts;
 mod m20261121_000184_create_ledger_balances;
 mod m20261121_000185_create_journal_entries;
 mod m20261121_000186_create_postings;
+mod m20261121_000190_create_order_requests;
+mod m20261121_000191_create_order_notes;
+mod m20261121_000192_create_order_fulfillments;
+mod m20261121_000193_create_order_fulfillment_lines;
+mod m20261121_000194_create_order_refunds;
+mod m20261121_000195_create_order_refund_lines;
+mod m20261121_000196_create_order_sagas;
 mod m20261121_000201_create_payments;
 mod m20261121_000202_create_payment_attempts;
 mod m20261121_000203_create_refunds;
@@ -73,6 +83,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000018_create_order_lines::Migration),
             Box::new(m20261121_000019_create_order_history::Migration),
             Box::new(m20261121_000020_create_reservations::Migration),
+            Box::new(m20261121_000121_create_product_terms::Migration),
+            Box::new(m20261121_000141_create_cache_invalidations::Migration),
+            Box::new(m20261121_000142_create_cache_epochs::Migration),
             Box::new(m20261121_000161_create_carts::Migration),
             Box::new(m20261121_000162_create_cart_lines::Migration),
             Box::new(m20261121_000163_create_addresses::Migration),
@@ -82,6 +95,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000184_create_ledger_balances::Migration),
             Box::new(m20261121_000185_create_journal_entries::Migration),
             Box::new(m20261121_000186_create_postings::Migration),
+            Box::new(m20261121_000190_create_order_requests::Migration),
+            Box::new(m20261121_000191_create_order_notes::Migration),
+            Box::new(m20261121_000192_create_order_fulfillments::Migration),
+            Box::new(m20261121_000193_create_order_fulfillment_lines::Migration),
+            Box::new(m20261121_000194_create_order_refunds::Migration),
+            Box::new(m20261121_000195_create_order_refund_lines::Migration),
+            Box::new(m20261121_000196_create_order_sagas::Migration),
             Box::new(m20261121_000201_create_payments::Migration),
             Box::new(m20261121_000202_create_payment_attempts::Migration),
             Box::new(m20261121_000203_create_refunds::Migration),

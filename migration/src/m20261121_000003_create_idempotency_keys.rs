@@ -14,6 +14,7 @@ impl MigrationTrait for Migration {
             .col(c.string("id", 64))
             .col(c.string("arguments_hash", 64))
             .col(c.id("effect_id"))
+            .col(c.text_null("note"))
             .col(c.time("created_at"))
             .primary_key(Index::create().col("id"))
             .take();

@@ -21,10 +21,33 @@ impl MigrationTrait for Migration {
             .col(c.bigint("quantity"))
             .col(c.bigint("unit_price_minor"))
             .col(c.bigint("total_minor"))
+            .col(c.bigint("fulfilled"))
+            .col(c.bigint("refunded"))
+            .col(c.bigint("dropped"))
+            .col(c.bigint("restocked"))
             .primary_key(Index::create().col("id"))
             .check((
                 Alias::new("ck_order_lines_quantity"),
                 Expr::col("quantity").gt(0),
+            ))
+            .check((
+                Alias::new("ck_order_lines_sent"),
+                Expr::col("fulfilled")
+                    .gte(0)
+                    .and(Expr::col("dropped").gte(0))
+                    .and(
+                        Expr::col("fulfilled")
+                            .add(Expr::col("dropped"))
+                            .lte(Expr::col("quantity")),
+                    ),
+            ))
+            .check((
+                Alias::new("ck_order_lines_refunded"),
+                Expr::col("refunded")
+                    .gte(Expr::col("dropped"))
+                    .and(Expr::col("refunded").lte(Expr::col("quantity")))
+                    .and(Expr::col("restocked").gte(0))
+                    .and(Expr::col("restocked").lte(Expr::col("quantity"))),
             ))
             .foreign_key(&mut foreign_key(
                 "fk_order_lines_order",
@@ -44,7 +67,17 @@ impl MigrationTrait for Migration {
             "order_lines",
             table,
             vec![
-                index("idx_order_lines_order", &["order_id", "position"]),
+                // What statistics sum stands in the index, so that they do not read the lines themselves.
+                index(
+                    "idx_order_lines_order",
+                    &[
+                        "order_id",
+                        "position",
+                        "product_id",
+                        "quantity",
+                        "total_minor",
+                    ],
+                ),
                 index("idx_order_lines_product", &["product_id", "order_id"]),
                 index("idx_order_lines_variant", &["variant_id"]),
             ],

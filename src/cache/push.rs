@@ -5,6 +5,7 @@
 //! them, it tells itself [`Message::Lost`]; when it cannot send them, it keeps them until it can, and if they become
 //! too many, tells the others `Lost` instead.
 
+use super::key::Tag;
 use crate::config::Config;
 use crate::error::{Fault, swallow};
 use crate::health::Health;
@@ -13,12 +14,12 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, PushInfo, PushKind, RedisError, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Notify, broadcast};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,6 +30,9 @@ const QUEUE_MAX: usize = 1_024;
 /// How often the connection is tried: a silent one is noticed after two of these.
 const HEARTBEAT: Duration = Duration::from_millis(200);
 
+/// How long the channel may be silent until what it keeps fresh is not trusted.
+const SILENCE_MAX_US: u64 = 500_000;
+
 /// What one replica tells the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
@@ -36,6 +40,15 @@ pub enum Message {
     ViewerChanged(Uuid),
     /// Rows were written to the outbox: the relay has work.
     OutboxWritten,
+    /// These subjects were changed: forget what was made of them.
+    CacheChanged {
+        /// The subjects.
+        tags: Vec<Tag>,
+        /// When the change was made, in microseconds since 1970.
+        at_us: i64,
+    },
+    /// An entry of the cache is there that somebody waits for; the number stands for its name.
+    CacheFilled(u64),
     /// Messages may have been lost: forget everything that is kept fresh by them.
     Lost,
 }
@@ -81,6 +94,8 @@ impl Push {
                 queue: Mutex::default(),
                 queued: Notify::new(),
                 subscribed: AtomicBool::new(false),
+                origin: Instant::now(),
+                beaten_us: AtomicU64::new(0),
                 connected: AtomicBool::new(false),
             }));
         }
@@ -94,6 +109,22 @@ impl Push {
         }
         // An error means that nobody listens in this process.
         drop(self.local.send(message));
+    }
+
+    /// Tells the other processes only. Never waits.
+    pub fn tell_others(&self, message: Message) {
+        if let Some(remote) = &self.remote {
+            remote.enqueue(message);
+        }
+    }
+
+    /// Whether everything that other replicas tell arrives here: the channel was seen to work within the last half
+    /// second. Without Redis there is nobody who could tell anything.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.remote
+            .as_ref()
+            .is_none_or(|remote| remote.is_current())
     }
 
     /// Receives what is told from now on.
@@ -172,6 +203,9 @@ struct Remote {
     subscribed: AtomicBool,
     /// Subscribed, and the last heartbeat was answered.
     connected: AtomicBool,
+    /// When this was made, and microseconds from then to the last heartbeat that was answered.
+    origin: Instant,
+    beaten_us: AtomicU64,
 }
 
 impl Remote {
@@ -215,6 +249,18 @@ impl Remote {
         }
     }
 
+    /// Connected, and not for too long: a process that was frozen learns of what it missed only after it goes on.
+    fn is_current(&self) -> bool {
+        let silent_us = self
+            .elapsed_us()
+            .saturating_sub(self.beaten_us.load(Ordering::Relaxed));
+        silent_us < SILENCE_MAX_US && self.connected.load(Ordering::Relaxed)
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     fn deliver(&self, data: &[Value]) {
         let Some(Value::BulkString(text)) = data.get(1) else {
             return;
@@ -231,6 +277,9 @@ impl Remote {
     /// On every change messages may have been lost: what is kept fresh by them is forgotten when the connection goes,
     /// and once more when it is back.
     fn set_connected(&self, connected: bool) {
+        if connected {
+            self.beaten_us.store(self.elapsed_us(), Ordering::Relaxed);
+        }
         if self.connected.swap(connected, Ordering::Relaxed) != connected {
             if connected {
                 tracing::info!(redis = self.address, "Redis answers");

@@ -1,6 +1,6 @@
 //! Commands that do one thing and end.
 
-use super::{Error, Events, Migrate, User};
+use super::{Error, Events, Export, Import, Migrate, User};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
@@ -10,7 +10,6 @@ use crate::events::log::Waiting;
 use crate::{events, export, import, seed};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What `health` reads of an answer at most.
@@ -76,6 +75,14 @@ pub(super) async fn seed(app: &App, yes_destroy: bool) -> Result<(), Error> {
     Ok(())
 }
 
+pub(super) async fn catalog_rebuild_search(app: &App) -> Result<(), Error> {
+    let told =
+        |done: u64| tracing::info!(products = done, "the words of products are written anew");
+    let products = app.catalog().search_rebuild(told).await?;
+    println!("{products} products are found by their words again.");
+    Ok(())
+}
+
 pub(super) async fn user(app: &App, command: User) -> Result<(), Error> {
     match command {
         User::Create { email, name, role } => {
@@ -131,22 +138,6 @@ pub(super) async fn events(app: &App, command: Events) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) async fn export_transactions(
-    app: &App,
-    file: &Path,
-    wanted: &export::Wanted,
-) -> Result<(), Error> {
-    if file == Path::new("-") {
-        export::transactions(app, wanted, std::io::stdout()).await?;
-        return Ok(());
-    }
-    let doing = || format!("writing {}", file.display());
-    let out = std::fs::File::create(file).map_err(Fault::doing(doing()))?;
-    let rows = export::transactions(app, wanted, out).await?;
-    println!("{rows} transactions were written to {}.", file.display());
-    Ok(())
-}
-
 pub(super) async fn stock_verify(app: &App) -> Result<(), Error> {
     let verified = app
         .inventory()
@@ -185,15 +176,73 @@ pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
     )))
 }
 
-pub(super) async fn import_products(
-    app: &App,
-    file: &Path,
-    dry_run: bool,
-    rejects: &Path,
-) -> Result<(), Error> {
+pub(super) async fn import(app: &App, command: Import) -> Result<(), Error> {
     migrate::run(app.db(), app.config(), Direction::Up).await?;
-    let report = import::products::run(app, file, dry_run, rejects).await?;
-    println!("{report}");
+    match command {
+        Import::Products {
+            file,
+            dry_run,
+            rejects,
+        } => {
+            let report = import::products::run(app, &file, dry_run, &rejects).await?;
+            println!("{report}");
+        }
+        Import::Orders {
+            file,
+            source,
+            timezone,
+            dry_run,
+            whole_orders,
+            rejects,
+        } => {
+            let options = import::orders::Options {
+                source,
+                zone: timezone,
+                dry_run,
+                whole_orders,
+                rejects,
+            };
+            let report = import::orders::run(app, &file, &options).await?;
+            println!("{report}");
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn export(app: &App, command: Export) -> Result<(), Error> {
+    // What was written is said on the other stream: the rows may go to standard output.
+    match command {
+        Export::Products { file } => {
+            let report = export::products::run(app, &file).await?;
+            eprintln!("{} rows", report.rows);
+            if report.archived > 0 {
+                eprintln!(
+                    "{} variants that were taken out of sale are left out",
+                    report.archived
+                );
+            }
+        }
+        Export::Orders { file, source } => {
+            let report = export::orders::run(app, &file, source.as_deref()).await?;
+            eprintln!("{} orders in {} rows", report.orders, report.rows);
+        }
+        Export::Transactions {
+            file,
+            user,
+            asset,
+            from,
+            to,
+        } => {
+            let wanted = export::transactions::Wanted {
+                user_id: user.map(Into::into),
+                asset,
+                from,
+                to,
+            };
+            let rows = export::transactions::run(app, &file, &wanted).await?;
+            eprintln!("{rows} transactions");
+        }
+    }
     Ok(())
 }
 

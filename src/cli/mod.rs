@@ -7,7 +7,6 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::error::Fault;
-use crate::export;
 use crate::graphql::schema;
 use crate::telemetry;
 use clap::{Parser, Subcommand};
@@ -61,11 +60,6 @@ enum Command {
         #[command(subcommand)]
         command: Events,
     },
-    /// Writes data out.
-    Export {
-        #[command(subcommand)]
-        command: Export,
-    },
     /// Looks at the stock.
     Stock {
         #[command(subcommand)]
@@ -80,6 +74,16 @@ enum Command {
     Import {
         #[command(subcommand)]
         command: Import,
+    },
+    /// Writes data out; products and orders in the columns that `import` reads.
+    Export {
+        #[command(subcommand)]
+        command: Export,
+    },
+    /// Tends the catalogue.
+    Catalog {
+        #[command(subcommand)]
+        command: Catalog,
     },
     /// Asks the server on this machine whether it is ready, for health checks of containers.
     Health,
@@ -160,6 +164,12 @@ enum Events {
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
+enum Catalog {
+    /// Writes anew the words that products are found by, when the notes of a release say so; the shop stays open.
+    RebuildSearch,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
 enum Stock {
     /// Recomputes what is on hand from the movements and what is reserved from the active reservations; prints what does
     /// not agree, and fails then.
@@ -175,7 +185,7 @@ enum Ledger {
 
 #[derive(Debug, Subcommand)]
 enum Import {
-    /// Products from a CSV file; docs/operations.md lists the columns.
+    /// Products from a CSV file; docs/import.md lists the columns.
     Products {
         /// The file; `-` for standard input.
         file: PathBuf,
@@ -186,10 +196,45 @@ enum Import {
         #[arg(long, default_value = "rejected.csv")]
         rejects: PathBuf,
     },
+    /// Orders of another system from a CSV file; docs/import.md lists the columns.
+    Orders {
+        /// The file; it is read twice.
+        file: PathBuf,
+        /// The system they come from; with the order's id there it says which order it is.
+        #[arg(long)]
+        source: Option<String>,
+        /// The zone of times that do not say their own, as Europe/London.
+        #[arg(long, default_value = "UTC", value_parser = zone)]
+        timezone: chrono_tz::Tz,
+        /// Checks everything and writes nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Refuses a whole order when one of its rows is refused.
+        #[arg(long)]
+        whole_orders: bool,
+        /// Where refused rows go, with their number and the reason.
+        #[arg(long, default_value = "rejected.csv")]
+        rejects: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum Export {
+    /// Products with their stock.
+    Products {
+        /// The file; `-` for standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Orders that were sold, those of this shop and imported ones.
+    Orders {
+        /// The file; `-` for standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Only orders of this source; `tradepost` for those of this shop.
+        #[arg(long)]
+        source: Option<String>,
+    },
     /// Transactions as CSV, in the order in which they were made.
     Transactions {
         /// The file; `-` for standard output.
@@ -216,6 +261,11 @@ fn role(text: &str) -> Result<Role, String> {
         .copied()
         .find(|role| role.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| "customer, staff or admin".to_owned())
+}
+
+fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
+    text.parse()
+        .map_err(|_| "a zone of the IANA data base, as Europe/London or UTC".to_owned())
 }
 
 /// Why a command failed.
@@ -277,32 +327,11 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Ledger {
             command: Ledger::Verify,
         } => commands::ledger_verify(app).await,
-        Command::Import {
-            command:
-                Import::Products {
-                    file,
-                    dry_run,
-                    rejects,
-                },
-        } => commands::import_products(app, &file, dry_run, &rejects).await,
-        Command::Export {
-            command:
-                Export::Transactions {
-                    file,
-                    user,
-                    asset,
-                    from,
-                    to,
-                },
-        } => {
-            let wanted = export::Wanted {
-                user_id: user.map(Into::into),
-                asset,
-                from,
-                to,
-            };
-            commands::export_transactions(app, &file, &wanted).await
-        }
+        Command::Import { command } => commands::import(app, command).await,
+        Command::Export { command } => commands::export(app, command).await,
+        Command::Catalog {
+            command: Catalog::RebuildSearch,
+        } => commands::catalog_rebuild_search(app).await,
         Command::Serve { .. }
         | Command::Worker
         | Command::Schema

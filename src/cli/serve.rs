@@ -49,6 +49,7 @@ async fn prepare(config: Config) -> Result<App, Error> {
     app.db().claim()?;
     app.push().start(app.workers());
     migrate::run(app.db(), app.config(), Direction::Up).await?;
+    app.cache().start();
     if app.config().production() {
         seed::refuse_demo_passwords(&app).await?;
     } else if seed::is_empty(&app).await? {

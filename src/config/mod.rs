@@ -3,6 +3,9 @@
 //! This is the only place that reads the environment. A new setting is a field of its section with a default,
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
+mod checkout;
+mod payments;
+mod secret;
 mod sections;
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -10,6 +13,9 @@ use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+pub use checkout::Checkout;
+pub use payments::Payments;
+pub use secret::Secret;
 pub use sections::*;
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -25,12 +31,16 @@ pub struct Config {
     pub log: Log,
     /// What the shop is.
     pub shop: Shop,
+    /// How orders are brought to their end.
+    pub checkout: Checkout,
     /// How orders are paid.
     pub payments: Payments,
     /// SQLite or MySQL.
     pub database: Database,
     /// Redis.
     pub redis: Redis,
+    /// What is remembered.
+    pub cache: Cache,
     /// Kafka.
     pub kafka: Kafka,
     /// Events and their relay.
@@ -106,8 +116,10 @@ impl Config {
         let mut problems = Vec::new();
         self.server.check(&mut problems);
         self.shop.check(&mut problems);
+        self.checkout.check(&mut problems);
         self.payments.check(&mut problems);
         self.database.check(&mut problems);
+        self.cache.check(&mut problems);
         self.events.check(&mut problems);
         self.mail.check(&mut problems);
         self.auth.check(&mut problems);

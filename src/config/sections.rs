@@ -4,43 +4,9 @@
     reason = "each field is explained once, in config/default.toml, beside its default"
 )]
 
-use serde::{Deserialize, Serialize, Serializer};
+use super::secret::Secret;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-
-/// A value that is never printed; of an address only the part without user and password is.
-#[derive(Clone, Default, Deserialize, PartialEq, Eq)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// The value with everything between `//` and `@` masked.
-    #[must_use]
-    pub fn masked(&self) -> String {
-        match (self.0.find("://"), self.0.rfind('@')) {
-            (Some(scheme), Some(at)) => format!("{}***{}", &self.0[..scheme + 3], &self.0[at..]),
-            (Some(_), None) => self.0.clone(),
-            _ if self.0.is_empty() => String::new(),
-            _ => "***".to_owned(),
-        }
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.masked())
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.masked())
-    }
-}
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -107,19 +73,6 @@ pub struct Shop {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Payments {
-    pub call_timeout_ms: u64,
-    pub retry_least_ms: i64,
-    pub retry_most_ms: i64,
-    pub webhook_secret: Secret,
-    pub webhook_tolerance_s: i64,
-    pub simulated_slow_ms: u64,
-    pub simulated_settle_ms: i64,
-    pub simulated_webhook_late_ms: i64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: Secret,
     pub connections: u32,
@@ -136,6 +89,20 @@ pub struct Redis {
     pub response_timeout_ms: u64,
     pub connect_timeout_ms: u64,
     pub prefix: String,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    pub memory_bytes_max: u64,
+    pub responses: bool,
+    pub response_bytes_max: u64,
+    pub document_bytes_max: u64,
+    pub ttl_s: u64,
+    pub absent_ttl_s: u64,
+    pub lease_ms: u64,
+    pub single_replica: bool,
+    pub public_max_age_s: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -214,12 +181,15 @@ pub struct Limits {
     pub page_size: u32,
     pub page_size_max: u32,
     pub order_lines: usize,
+    pub report_days: i64,
     pub quantity_max: i64,
+    pub search_words: usize,
+    pub bulk_rows: usize,
     pub idempotency_hours: i64,
 }
 
 /// Adds a line to `problems` when a value is outside its range.
-fn within<T: PartialOrd + std::fmt::Display>(
+pub(super) fn within<T: PartialOrd + std::fmt::Display>(
     problems: &mut Vec<String>,
     key: &str,
     value: T,
@@ -273,58 +243,6 @@ impl Shop {
     }
 }
 
-impl Payments {
-    pub(super) fn check(&self, problems: &mut Vec<String>) {
-        for (key, value, least, most) in [
-            ("payments.retry_least_ms", self.retry_least_ms, 10, 60_000),
-            (
-                "payments.retry_most_ms",
-                self.retry_most_ms,
-                self.retry_least_ms,
-                3_600_000,
-            ),
-            (
-                "payments.webhook_tolerance_s",
-                self.webhook_tolerance_s,
-                1,
-                86_400,
-            ),
-            (
-                "payments.simulated_settle_ms",
-                self.simulated_settle_ms,
-                0,
-                3_600_000,
-            ),
-            (
-                "payments.simulated_webhook_late_ms",
-                self.simulated_webhook_late_ms,
-                0,
-                86_400_000,
-            ),
-        ] {
-            within(problems, key, value, least, most);
-        }
-        within(
-            problems,
-            "payments.call_timeout_ms",
-            self.call_timeout_ms,
-            10,
-            60_000,
-        );
-        within(
-            problems,
-            "payments.simulated_slow_ms",
-            self.simulated_slow_ms,
-            0,
-            60_000,
-        );
-        let secret = self.webhook_secret.expose();
-        if !secret.is_empty() && secret.len() < 16 {
-            problems.push("payments.webhook_secret: at least 16 characters".into());
-        }
-    }
-}
-
 impl Database {
     pub(super) fn check(&self, problems: &mut Vec<String>) {
         let url = self.url.expose();
@@ -365,6 +283,21 @@ impl Database {
     #[must_use]
     pub fn is_mysql(&self) -> bool {
         self.url.expose().starts_with("mysql:")
+    }
+}
+
+impl Cache {
+    pub(super) fn check(&self, problems: &mut Vec<String>) {
+        within(problems, "cache.ttl_s", self.ttl_s, 1, 86_400);
+        within(problems, "cache.absent_ttl_s", self.absent_ttl_s, 1, 600);
+        within(problems, "cache.lease_ms", self.lease_ms, 50, 60_000);
+        within(
+            problems,
+            "cache.public_max_age_s",
+            self.public_max_age_s,
+            0,
+            86_400,
+        );
     }
 }
 
@@ -500,6 +433,7 @@ impl Limits {
             self.page_size_max,
         );
         within(problems, "limits.order_lines", self.order_lines, 1, 10_000);
+        within(problems, "limits.report_days", self.report_days, 1, 3_660);
         within(
             problems,
             "limits.quantity_max",
@@ -507,6 +441,9 @@ impl Limits {
             1,
             1_000_000_000,
         );
+        // Each word is a join, of which SQLite allows 64.
+        within(problems, "limits.search_words", self.search_words, 1, 32);
+        within(problems, "limits.bulk_rows", self.bulk_rows, 1, 1_000);
         within(
             problems,
             "limits.idempotency_hours",

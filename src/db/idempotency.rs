@@ -168,6 +168,19 @@ impl Idempotency {
         }
     }
 
+    /// What [`note`] kept beside a key.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn note_of(&self, request: &Request) -> Result<Option<String>, Fault> {
+        self.db
+            .read("idempotency.note", async |c| {
+                let row = Entity::find_by_id(request.id.clone()).one(&*c).await?;
+                Ok(row.and_then(|row| row.note))
+            })
+            .await
+    }
+
     fn turn(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
@@ -239,6 +252,7 @@ pub async fn record(
         id: Set(request.id.clone()),
         arguments_hash: Set(request.arguments_hash.clone()),
         effect_id: Set(effect_id),
+        note: Set(None),
         created_at: Set(clock.now()),
     };
     match Entity::insert(row).exec_without_returning(&**tx).await {
@@ -247,6 +261,29 @@ pub async fn record(
             error::Kind::Unique(_) | error::Kind::Retry => Err(Fault::KeyTaken),
             _ => Err(error.into()),
         },
+    }
+}
+
+/// Keeps beside the key what of the answer cannot be read anew, in the effect's transaction.
+///
+/// # Errors
+/// The database fails.
+pub async fn note(tx: &Tx, request: Option<&Request>, note: String) -> Result<(), Fault> {
+    let Some(request) = request else {
+        return Ok(());
+    };
+    let set = ActiveModel {
+        note: Set(Some(note)),
+        ..ActiveModel::default()
+    };
+    let done = Entity::update_many()
+        .set(set)
+        .filter(COLUMN.id.eq(request.id.clone()))
+        .exec(&**tx)
+        .await?;
+    match done.rows_affected {
+        1 => Ok(()),
+        rows => Err(Fault::Broken(format!("a note hit {rows} keys, not one"))),
     }
 }
 

@@ -5,6 +5,7 @@
 //! would wait for itself.
 
 pub mod error;
+pub mod explain;
 pub mod idempotency;
 mod insert;
 pub mod keys;
@@ -14,17 +15,19 @@ mod open;
 pub mod page;
 mod sum;
 
+use crate::cache::trace;
 use crate::config::Config;
 use crate::error::{DbCause, Fault};
 use crate::random;
+use futures::future::BoxFuture;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
 use std::fs::File;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -77,13 +80,38 @@ impl Deref for Reader {
 
 /// An open transaction.
 #[derive(Clone, Debug)]
-pub struct Tx(Arc<DatabaseTransaction>);
+pub struct Tx {
+    transaction: Arc<DatabaseTransaction>,
+    after: Arc<Mutex<AfterCommit>>,
+}
+
+/// What follows a commit. It is called without a pause after it; what it returns is waited for.
+type Hook = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// What follows the commit of one attempt.
+#[derive(Default)]
+struct AfterCommit(Vec<Hook>);
+
+impl std::fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AfterCommit").field(&self.0.len()).finish()
+    }
+}
 
 impl Deref for Tx {
     type Target = DatabaseTransaction;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.transaction
+    }
+}
+
+impl Tx {
+    /// Does something once this transaction is committed, before [`Db::write`] returns; also when the answer of the
+    /// commit was lost. Whatever must happen is a row of the transaction as well: the process may end in between.
+    pub fn after_commit(&self, hook: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static) {
+        let mut after = self.after.lock().unwrap_or_else(PoisonError::into_inner);
+        after.0.push(Box::new(hook));
     }
 }
 
@@ -129,6 +157,8 @@ impl Db {
         Fut: Future<Output = Result<T, E>> + Send + 'a,
     {
         async move {
+            // The cache does not know what is read here, so an answer that is made of it is not kept.
+            trace::forbid();
             let _turn = self.turn(&self.inner.read_turns, name).await?;
             match tokio::time::timeout(
                 self.inner.statement_timeout,
@@ -170,7 +200,10 @@ impl Db {
                 let tx = timeout(self.inner.statement_timeout, self.begin())
                     .await
                     .map_err(|_| Fault::Timeout(name))?;
-                let tx = Tx(Arc::new(tx.map_err(Fault::Db)?));
+                let tx = Tx {
+                    transaction: Arc::new(tx.map_err(Fault::Db)?),
+                    after: Arc::default(),
+                };
                 let deadline = Instant::now() + self.inner.statement_timeout;
                 let work = f(tx.clone());
                 let result = timeout_at(deadline, work).await;
@@ -214,21 +247,26 @@ impl Db {
         result: Result<T, E>,
         deadline: Instant,
     ) -> Result<T, E> {
-        let Ok(tx) = Arc::try_unwrap(tx.0) else {
+        let Tx { transaction, after } = tx;
+        let Ok(tx) = Arc::try_unwrap(transaction) else {
             return Err(Fault::Broken(format!("{name} kept its transaction")).into());
         };
         match result {
-            Ok(value) => match timeout_at(deadline, tx.commit()).await {
-                Ok(Ok(())) => Ok(value),
-                Ok(Err(source)) if error::kind(&source) == error::Kind::Retry => {
-                    Err(Fault::Db(source).into())
-                }
-                Ok(Err(source)) => Err(Fault::CommitUnknown(name, source).into()),
-                Err(_) => {
-                    let source = DbErr::Custom("the commit was not answered in time".to_owned());
-                    Err(Fault::CommitUnknown(name, source).into())
-                }
-            },
+            Ok(value) => {
+                let result = match timeout_at(deadline, tx.commit()).await {
+                    Ok(Ok(())) => Ok(value),
+                    Ok(Err(source)) if error::kind(&source) == error::Kind::Retry => {
+                        return Err(Fault::Db(source).into());
+                    }
+                    Ok(Err(source)) => Err(Fault::CommitUnknown(name, source).into()),
+                    Err(_) => {
+                        let lost = "the commit was not answered in time".to_owned();
+                        Err(Fault::CommitUnknown(name, DbErr::Custom(lost)).into())
+                    }
+                };
+                follow(&after).await;
+                result
+            }
             Err(error) => {
                 // The transaction is gone either way: a failed rollback must not hide why there was one.
                 if let Ok(rolled_back) = timeout_at(deadline, tx.rollback()).await {
@@ -274,6 +312,17 @@ impl Db {
         self.inner.reader.clone().close().await?;
         self.inner.writer.clone().close().await
     }
+}
+
+/// Does what follows a commit.
+async fn follow(after: &Mutex<AfterCommit>) {
+    let hooks = {
+        let mut after = after.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut after.0)
+    };
+    // All begin before any is waited for.
+    let following: Vec<_> = hooks.into_iter().map(|hook| hook()).collect();
+    futures::future::join_all(following).await;
 }
 
 /// Full jitter: 1 ms up to 5, 10, 20 … 250 ms. Linear steps left clients with deadlocks under load.

@@ -16,6 +16,8 @@ use sea_orm::{
 
 /// Tells in the answer which parent a row belongs to.
 const PARENT: &str = "page_parent";
+/// The rank of a row in the answer, where the list has one.
+const RANK: &str = "page_rank";
 
 /// What a list is sorted by: a column without nulls, then the id.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,16 @@ pub struct Keyset<E: EntityTrait> {
     pub id: E::Column,
     /// Greatest first.
     pub descending: bool,
+}
+
+/// A number that a list is sorted by before its keyset, the smallest first, and that no column of its table has: a
+/// select that it joins brings it along. The keyset then goes by a text, upwards.
+#[derive(Clone, Copy, Debug)]
+pub struct Rank {
+    /// Alias of the joined select.
+    pub table: &'static str,
+    /// The number's column there, as `i64`.
+    pub column: &'static str,
 }
 
 /// Why a page could not be read.
@@ -66,9 +78,12 @@ impl<E: EntityTrait> Keyset<E> {
         )
     }
 
-    fn cursor(&self, model: &E::Model) -> Result<String, DbErr> {
+    fn cursor(&self, model: &E::Model, rank: Option<i64>) -> Result<String, DbErr> {
         let value = match model.get(self.column) {
-            Value::String(Some(text)) => SortValue::Text(text),
+            Value::String(Some(text)) => match rank {
+                Some(rank) => SortValue::Ranked(rank, text),
+                None => SortValue::Text(text),
+            },
             Value::BigInt(Some(number)) => SortValue::Int(number),
             Value::Int(Some(number)) => SortValue::Int(i64::from(number)),
             Value::ChronoDateTimeUtc(Some(time)) => SortValue::Time(time.timestamp_micros()),
@@ -92,10 +107,15 @@ impl<E: EntityTrait> Keyset<E> {
     }
 
     /// The condition for the rows behind a cursor in the direction of reading.
-    fn behind(&self, cursor: &Cursor, ascending: bool) -> Result<Condition, BadCursor> {
+    fn behind(
+        &self,
+        rank: Option<Rank>,
+        cursor: &Cursor,
+        ascending: bool,
+    ) -> Result<Condition, BadCursor> {
         let value: Value = match &cursor.value {
             SortValue::Int(number) => (*number).into(),
-            SortValue::Text(text) => text.clone().into(),
+            SortValue::Text(text) | SortValue::Ranked(_, text) => text.clone().into(),
             SortValue::Time(us) => DateTime::from_timestamp_micros(*us)
                 .ok_or(BadCursor)?
                 .into(),
@@ -105,19 +125,48 @@ impl<E: EntityTrait> Keyset<E> {
             Expr::col(self.id.as_column_ref()),
         );
         let last = Expr::value(cursor.id);
-        let (beyond, next) = if ascending {
-            (column.clone().gt(value.clone()), id.gt(last))
+        // The first condition alone lets the database begin in the index where the last page ended; with nothing but an OR
+        // it would read all that was shown before.
+        let (here, beyond, next) = if ascending {
+            (
+                column.clone().gte(value.clone()),
+                column.gt(value),
+                id.gt(last),
+            )
         } else {
-            (column.clone().lt(value.clone()), id.lt(last))
+            (
+                column.clone().lte(value.clone()),
+                column.lt(value),
+                id.lt(last),
+            )
         };
-        Ok(Condition::any()
-            .add(beyond)
-            .add(Condition::all().add(column.eq(value)).add(next)))
+        let condition = Condition::all()
+            .add(here)
+            .add(Condition::any().add(beyond).add(next));
+        match (rank, &cursor.value) {
+            (None, SortValue::Ranked(..)) => Err(BadCursor),
+            (None, _) => Ok(condition),
+            (Some(rank), SortValue::Ranked(last, _)) => {
+                let rank = Expr::col((rank.table, rank.column));
+                let beyond = if ascending {
+                    rank.clone().gt(*last)
+                } else {
+                    rank.clone().lt(*last)
+                };
+                let equal = Condition::all().add(rank.eq(*last)).add(condition);
+                Ok(Condition::any().add(beyond).add(equal))
+            }
+            (Some(_), _) => Err(BadCursor),
+        }
     }
 }
 
+/// A row with its rank, where the list has one.
+type Row<E> = (<E as EntityTrait>::Model, Option<i64>);
+
 /// How one request is read: its limit has one more than asked for, to see whether more follow.
 struct Plan {
+    rank: Option<Rank>,
     ascending: bool,
     backwards: bool,
     cursor: Option<Cursor>,
@@ -126,7 +175,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn of<E: EntityTrait>(keyset: &Keyset<E>, request: &PageRequest) -> Result<Self, BadCursor> {
+    fn of<E: EntityTrait>(
+        keyset: &Keyset<E>,
+        rank: Option<Rank>,
+        request: &PageRequest,
+    ) -> Result<Self, BadCursor> {
         let decode = |text: &Option<String>| {
             text.as_deref()
                 .map(|text| Cursor::decode(text, &keyset.sort()))
@@ -142,6 +195,7 @@ impl Plan {
             ),
         };
         Ok(Self {
+            rank,
             ascending: keyset.descending == backwards,
             backwards,
             cursor,
@@ -183,7 +237,24 @@ pub async fn fetch_many<E>(
 where
     E: EntityTrait,
 {
-    let plan = Plan::of(keyset, request)?;
+    fetch_ranked(c, selects, keyset, None, request).await
+}
+
+/// The same of lists that are sorted by a rank first; each select joins what `rank` names.
+///
+/// # Errors
+/// [`Error::Cursor`] for a cursor of another list.
+pub async fn fetch_ranked<E>(
+    c: &impl ConnectionTrait,
+    selects: Vec<Select<E>>,
+    keyset: &Keyset<E>,
+    rank: Option<Rank>,
+    request: &PageRequest,
+) -> Result<Vec<Page<E::Model>>, Error>
+where
+    E: EntityTrait,
+{
+    let plan = Plan::of(keyset, rank, request)?;
     let parents = selects.len();
     let totals = if request.with_total {
         Some(totals(c, &selects).await?)
@@ -195,16 +266,17 @@ where
         .enumerate()
         .map(|(parent, select)| part(select, keyset, &plan, parent))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut rows: Vec<Vec<E::Model>> = (0..parents).map(|_| Vec::new()).collect();
+    let mut rows: Vec<Vec<Row<E>>> = (0..parents).map(|_| Vec::new()).collect();
     if let Some(statement) = union_all(parts) {
         for row in c.query_all(&statement).await? {
             let parent: i32 = row.try_get("", PARENT)?;
             let model = E::Model::from_query_result(&row, "")?;
+            let rank = rank.map(|_| row.try_get("", RANK)).transpose()?;
             if let Some(list) = usize::try_from(parent)
                 .ok()
                 .and_then(|parent| rows.get_mut(parent))
             {
-                list.push(model);
+                list.push((model, rank));
             }
         }
     }
@@ -219,6 +291,19 @@ where
         .collect()
 }
 
+/// The statement for a page of one list, for those who ask the database how it reads it.
+///
+/// # Errors
+/// A cursor of another list.
+pub fn statement<E: EntityTrait>(
+    select: Select<E>,
+    keyset: &Keyset<E>,
+    rank: Option<Rank>,
+    request: &PageRequest,
+) -> Result<SelectStatement, BadCursor> {
+    part(select, keyset, &Plan::of(keyset, rank, request)?, 0)
+}
+
 /// One parent's rows as a select of its own.
 fn part<E: EntityTrait>(
     mut select: Select<E>,
@@ -227,7 +312,7 @@ fn part<E: EntityTrait>(
     parent: usize,
 ) -> Result<SelectStatement, BadCursor> {
     if let Some(cursor) = &plan.cursor {
-        select = select.filter(keyset.behind(cursor, plan.ascending)?);
+        select = select.filter(keyset.behind(plan.rank, cursor, plan.ascending)?);
     }
     let order = if plan.ascending {
         Order::Asc
@@ -235,6 +320,11 @@ fn part<E: EntityTrait>(
         Order::Desc
     };
     let mut query = select.into_query();
+    if let Some(rank) = plan.rank {
+        query
+            .expr_as(Expr::col((rank.table, rank.column)), RANK)
+            .order_by((rank.table, rank.column), order.clone());
+    }
     query
         .expr_as(Expr::val(i32::try_from(parent).unwrap_or(i32::MAX)), PARENT)
         .order_by(keyset.column.as_column_ref(), order.clone())
@@ -300,7 +390,7 @@ async fn totals<E: EntityTrait>(
 }
 
 fn assemble<E: EntityTrait>(
-    mut rows: Vec<E::Model>,
+    mut rows: Vec<Row<E>>,
     keyset: &Keyset<E>,
     request: &PageRequest,
     plan: &Plan,
@@ -321,7 +411,7 @@ fn assemble<E: EntityTrait>(
     };
     let items = rows
         .into_iter()
-        .map(|row| keyset.cursor(&row).map(|cursor| (row, cursor)))
+        .map(|(row, rank)| keyset.cursor(&row, rank).map(|cursor| (row, cursor)))
         .collect::<Result<_, _>>()?;
     let total = if request.with_total { total } else { None };
     Ok(Page {

@@ -7,4 +7,5 @@ pub mod inventory;
 pub mod notifications;
 pub mod orders;
 pub mod payments;
+pub mod reports;
 pub mod wallet;

@@ -4,6 +4,7 @@
 //! [`viewer`] is the only function that tells a resolver who asks.
 
 use super::error::ApiError;
+use crate::cache::trace;
 use crate::domain::accounts::model::Viewer;
 use async_graphql::{Context, Guard};
 use entity::accounts::Role;
@@ -11,7 +12,7 @@ use entity::accounts::Role;
 /// The least role for a root field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody, and the answer is the same for everybody: it may be kept and shared.
+    /// Everybody, and the answer may be kept and shared unless something in it asked who wants it.
     Public,
     /// Everybody, but the answer depends on who asks.
     Guest,
@@ -28,16 +29,18 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.me", Guest),
     ("Query.user", Least(Customer)),
     ("Query.users", Least(Staff)),
-    ("Query.product", Guest),
-    ("Query.products", Guest),
-    ("Query.category", Guest),
-    ("Query.categories", Guest),
     ("Query.warehouse", Least(Staff)),
     ("Query.stockMovements", Least(Staff)),
+    ("Query.product", Public),
+    ("Query.products", Public),
+    ("Query.category", Public),
+    ("Query.categories", Public),
     ("Query.warehouses", Least(Staff)),
     ("Query.cart", Guest),
     ("Query.order", Least(Customer)),
     ("Query.orders", Least(Customer)),
+    ("Query.orderSummary", Least(Customer)),
+    ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
     ("Query.wallet", Least(Customer)),
     ("Query.walletStatement", Least(Customer)),
@@ -56,6 +59,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.categoryDelete", Least(Staff)),
     ("Mutation.productCreate", Least(Staff)),
     ("Mutation.productUpdate", Least(Staff)),
+    ("Mutation.productsUpdate", Least(Staff)),
     ("Mutation.productDelete", Least(Staff)),
     ("Mutation.variantCreate", Least(Staff)),
     ("Mutation.variantUpdate", Least(Staff)),
@@ -76,7 +80,13 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.cartDelete", Guest),
     ("Mutation.cartMerge", Least(Customer)),
     ("Mutation.orderCreate", Least(Customer)),
+    ("Mutation.cartCheckout", Least(Customer)),
+    ("Mutation.orderPay", Least(Customer)),
     ("Mutation.orderCancel", Least(Customer)),
+    ("Mutation.reservationExtend", Least(Customer)),
+    ("Mutation.orderFulfill", Least(Staff)),
+    ("Mutation.orderRefund", Least(Staff)),
+    ("Mutation.orderNoteAdd", Least(Staff)),
     ("Mutation.orderMarkPaid", Least(Staff)),
     ("Mutation.walletDeposit", Least(Customer)),
     ("Mutation.walletWithdraw", Least(Customer)),
@@ -105,9 +115,18 @@ impl Guard for Authorized {
     }
 }
 
-/// Who asks. Answers that use it are private to that viewer.
+/// Whether the answer to these root fields may be kept and shared if nothing in it is private.
+#[must_use]
+pub fn may_be_shared(root_fields: &[String]) -> bool {
+    root_fields
+        .iter()
+        .all(|field| access(field) == Some(Access::Public))
+}
+
+/// Who asks. Answers that use it are private to that viewer: they are not kept.
 #[must_use]
 pub fn viewer<'a>(ctx: &Context<'a>) -> &'a Viewer {
+    trace::forbid();
     ctx.data_unchecked::<Viewer>()
 }
 

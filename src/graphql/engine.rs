@@ -1,9 +1,11 @@
 //! The schema as a transport uses it: check a request, then execute it.
 //!
-//! Two schemas are built from the same roots. One validates, measures and never executes; the other executes what
-//! passed, without validating again. Measuring needs an extension of the library, and a schema with an extension pays
-//! for it at every field of every item: so the schema that executes has none.
+//! Three schemas are built from the same roots. One validates, measures and never executes; one only measures, for
+//! documents that were found valid before; the third executes what passed, without validating again. Measuring needs an
+//! extension of the library, and a schema with an extension pays for it at every field of every item: so the schema that
+//! executes has none.
 
+use super::documents::Documents;
 use super::{omitted, values};
 use crate::config::Limits;
 use async_graphql::async_trait::async_trait;
@@ -19,6 +21,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Bytes of documents that are remembered when nothing else is said.
+const DOCUMENT_BYTES: u64 = 1 << 20;
+
 /// The code of what exceeds a limit.
 pub const TOO_COMPLEX: &str = "QUERY_TOO_COMPLEX";
 
@@ -27,6 +32,7 @@ pub const TOO_COMPLEX: &str = "QUERY_TOO_COMPLEX";
 pub struct Engine {
     roots: Arc<dyn Roots>,
     limits: Limits,
+    documents: Documents,
 }
 
 impl std::fmt::Debug for Engine {
@@ -38,15 +44,17 @@ impl std::fmt::Debug for Engine {
 /// A schema whatever its roots are.
 trait Roots: Send + Sync {
     fn validate<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
+    fn measure<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
     fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
 }
 
-struct Pair<Q, M, S> {
+struct Trio<Q, M, S> {
     validating: Schema<Q, M, S>,
+    measuring: Schema<Q, M, S>,
     executing: Schema<Q, M, S>,
 }
 
-impl<Q, M, S> Roots for Pair<Q, M, S>
+impl<Q, M, S> Roots for Trio<Q, M, S>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
@@ -54,6 +62,10 @@ where
 {
     fn validate<'a>(&'a self, request: Request) -> BoxFuture<'a, Response> {
         self.validating.execute(request).boxed()
+    }
+
+    fn measure<'a>(&'a self, request: Request) -> BoxFuture<'a, Response> {
+        self.measuring.execute(request).boxed()
     }
 
     fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response> {
@@ -76,18 +88,34 @@ impl Engine {
                 .limit_aliases(limits.aliases)
         };
         let validating = limited().extension(Gauge(limits.clone())).finish();
-        let executing = limited()
-            .validation_mode(ValidationMode::Fast)
+        let fast = || limited().validation_mode(ValidationMode::Fast);
+        let measuring = fast().extension(Gauge(limits.clone())).finish();
+        let executing = fast()
             .limit_depth(limits.depth)
             .limit_complexity(limits.complexity)
             .finish();
         Self {
-            roots: Arc::new(Pair {
+            roots: Arc::new(Trio {
                 validating,
+                measuring,
                 executing,
             }),
             limits: limits.clone(),
+            documents: Documents::new(DOCUMENT_BYTES),
         }
+    }
+
+    /// The same with this much room for documents that need not be parsed again.
+    #[must_use]
+    pub fn remembering(mut self, document_bytes_max: u64) -> Self {
+        self.documents = Documents::new(document_bytes_max);
+        self
+    }
+
+    /// Documents that were found valid.
+    #[must_use]
+    pub fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Validates a document and its values, and returns the cost of the request.
@@ -98,27 +126,25 @@ impl Engine {
         &self,
         document: ExecutableDocument,
         operation_name: Option<&str>,
-        mut variables: Variables,
+        variables: Variables,
     ) -> Result<usize, Vec<ServerError>> {
-        omitted::fill(&document, &mut variables);
-        let probe = Arc::new(Probe {
-            operation_name: operation_name.map(str::to_owned),
-            cost: Mutex::new(None),
-        });
-        let mut request = Request::new("").variables(variables).data(probe.clone());
-        request.operation_name.clone_from(&probe.operation_name);
-        request.set_parsed_query(document);
-        let errors = self.roots.validate(request).await.errors;
-        let cost = *probe.cost.lock().unwrap_or_else(PoisonError::into_inner);
-        match cost {
-            Some(cost) if errors.is_empty() => Ok(cost),
-            _ => Err(errors
-                .into_iter()
-                .map(|error| with_code(error, "BAD_USER_INPUT"))
-                .collect()),
-        }
+        let (request, probe) = probed(document, operation_name, variables);
+        cost_of(&probe, self.roots.validate(request).await)
     }
 
+    /// The same for a document that was found valid before: only what depends on the values is checked.
+    ///
+    /// # Errors
+    /// All mistakes that were found; each has a code.
+    pub async fn check_values(
+        &self,
+        document: ExecutableDocument,
+        operation_name: Option<&str>,
+        variables: Variables,
+    ) -> Result<usize, Vec<ServerError>> {
+        let (request, probe) = probed(document, operation_name, variables);
+        cost_of(&probe, self.roots.measure(request).await)
+    }
     /// Executes a request whose document has passed [`Engine::check`]: what did not pass is not noticed here.
     pub async fn execute_checked(&self, mut request: Request) -> Response {
         let mut variables = std::mem::take(&mut request.variables);
@@ -154,6 +180,35 @@ impl Engine {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+}
+
+/// A request that is checked and not executed, and what will be found.
+fn probed(
+    document: ExecutableDocument,
+    operation_name: Option<&str>,
+    mut variables: Variables,
+) -> (Request, Arc<Probe>) {
+    omitted::fill(&document, &mut variables);
+    let probe = Arc::new(Probe {
+        operation_name: operation_name.map(str::to_owned),
+        cost: Mutex::new(None),
+    });
+    let mut request = Request::new("").variables(variables).data(probe.clone());
+    request.operation_name.clone_from(&probe.operation_name);
+    request.set_parsed_query(document);
+    (request, probe)
+}
+
+fn cost_of(probe: &Probe, found: Response) -> Result<usize, Vec<ServerError>> {
+    let cost = *probe.cost.lock().unwrap_or_else(PoisonError::into_inner);
+    match cost {
+        Some(cost) if found.errors.is_empty() => Ok(cost),
+        _ => Err(found
+            .errors
+            .into_iter()
+            .map(|error| with_code(error, "BAD_USER_INPUT"))
+            .collect()),
     }
 }
 

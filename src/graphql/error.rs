@@ -43,10 +43,18 @@ pub enum ErrorCode {
     SameWarehouse,
     /// The order is paid already.
     AlreadyPaid,
+    /// A payment or a refund is under way: wait until it is known.
+    PaymentPending,
+    /// The payment was refused; nothing was taken.
+    PaymentDeclined,
+    /// What was set aside is not any more: the order was not paid in time, or its time was over.
+    ReservationExpired,
+    /// There is nothing in the cart.
+    EmptyCart,
+    /// The total is not the expected one.
+    PriceChanged,
     /// The account has less than is needed.
     InsufficientFunds,
-    /// What was set aside for this is not any more.
-    ReservationExpired,
     /// More would be paid back than was paid.
     RefundExceedsCapture,
     /// The object was changed since `expectedVersion`, or the stock since `expectedQuantity`.
@@ -178,7 +186,7 @@ pub struct InvalidTransitionError {
 }
 
 /// Arguments that stand beside `input`.
-const BESIDE_INPUT: &[&str] = &["id", "cartToken", "idempotencyKey"];
+const BESIDE_INPUT: &[&str] = &["id", "orderId", "cartToken", "idempotencyKey"];
 
 impl UserError {
     /// A problem whose path is put below `prefix`, unless it names an argument that stands beside the input.

@@ -8,6 +8,7 @@ use crate::domain::carts::graphql::{CartsMutation, CartsQuery};
 use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
+use crate::domain::reports::graphql::ReportsQuery;
 use crate::domain::wallet::graphql::{WalletMutation, WalletQuery};
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
@@ -25,6 +26,7 @@ pub struct Query(
     InventoryQuery,
     CartsQuery,
     OrdersQuery,
+    ReportsQuery,
     WalletQuery,
 );
 
@@ -77,7 +79,7 @@ pub fn build(app: &App) -> Engine {
         .http
         .introspection
         .is_on(!app.config().production());
-    Engine::new(limits, || {
+    let engine = Engine::new(limits, || {
         let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
             .data(app.clone())
             .data(limits.clone());
@@ -86,7 +88,8 @@ pub fn build(app: &App) -> Engine {
         } else {
             builder.disable_introspection().disable_suggestions()
         }
-    })
+    });
+    engine.remembering(app.config().cache.document_bytes_max)
 }
 
 /// The schema's text, as `schema.graphql` has it.

@@ -5,6 +5,7 @@ use crate::error::{Fault, chain};
 use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -22,6 +23,14 @@ pub(super) struct RequestId(pub(super) String);
 pub(super) struct Executed {
     pub(super) kind: &'static str,
     pub(super) name: Option<String>,
+}
+
+/// The answer to a request that was executed, and its body apart.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) body: Bytes,
+    /// It has no errors, and no resolver added a header.
+    pub(super) is_plain: bool,
 }
 
 /// Which status a refusal has.
@@ -140,7 +149,7 @@ impl Refused {
 const INTERNAL: &str = "Something went wrong on our side; the request id names it in our logs.";
 
 /// The answer to a request that was executed: 200, also when some fields failed.
-pub(super) fn executed(mut found: GraphqlResponse, media: Media, id: &RequestId) -> Response {
+pub(super) fn executed(mut found: GraphqlResponse, media: Media, id: &RequestId) -> Answer {
     for error in &mut found.errors {
         explain(error);
     }
@@ -150,8 +159,24 @@ pub(super) fn executed(mut found: GraphqlResponse, media: Media, id: &RequestId)
         data: Some(&found.data),
         extensions: &found.extensions,
     };
-    let mut response = parts.into_response(StatusCode::OK, media);
+    let is_plain = found.errors.is_empty() && found.http_headers.is_empty();
+    let (status, body) = parts.write(StatusCode::OK);
+    let mut response = with_body(status, body.clone(), media);
     copy_headers(&found.http_headers, response.headers_mut());
+    Answer {
+        response,
+        body,
+        is_plain: is_plain && status == StatusCode::OK,
+    }
+}
+
+/// A response with a body of ours.
+pub(super) fn with_body(status: StatusCode, body: Bytes, media: Media) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
     response
 }
 
@@ -213,19 +238,18 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn into_response(self, status: StatusCode, media: Media) -> Response {
-        let (status, body) = match serde_json::to_vec(&self) {
-            Ok(body) => (status, body),
+    fn write(&self, status: StatusCode) -> (StatusCode, Bytes) {
+        match serde_json::to_vec(self) {
+            Ok(body) => (status, body.into()),
             Err(error) => {
                 tracing::error!(error = chain(&error), "an answer cannot be written as JSON");
-                (StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
+                (StatusCode::INTERNAL_SERVER_ERROR, Bytes::new())
             }
-        };
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = status;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
-        response
+        }
+    }
+
+    fn into_response(self, status: StatusCode, media: Media) -> Response {
+        let (status, body) = self.write(status);
+        with_body(status, body, media)
     }
 }

@@ -25,13 +25,18 @@ pub(super) async fn viewer_of(
     headers: &HeaderMap,
     operation: &Operation,
 ) -> Result<Viewer, Refused> {
+    if needs_no_session(operation) {
+        return Ok(Viewer::Guest);
+    }
+    viewer_of_token(app, headers).await
+}
+
+/// Who sends a request that is looked at only as far as its token: it asks for something that everybody may have.
+pub(super) async fn viewer_of_token(app: &App, headers: &HeaderMap) -> Result<Viewer, Refused> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(Viewer::Guest);
     };
-    if needs_no_session(operation) {
-        return Ok(Viewer::Guest);
-    }
     let Some(token) = bearer(value).filter(|_| values.next().is_none()) else {
         return Err(refuse(TokenRefusal::Invalid));
     };

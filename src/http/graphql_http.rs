@@ -9,20 +9,24 @@ use super::State;
 use super::answer::{self, Executed, Refused, RequestId};
 use super::negotiate::{self, Media};
 use super::parameters::{self, Parameters};
-use super::{auth, graphiql};
+use super::{auth, graphiql, kept};
+use crate::cache::responses::RequestKey;
+use crate::cache::trace::Trace;
 use crate::config::{Http, Limits};
+use crate::graphql::authorization;
 use crate::graphql::document::{self, Operation};
+use crate::graphql::documents::Document;
 use crate::graphql::engine::TOO_COMPLEX;
 use crate::graphql::request::{self, IdempotencyHeader, RequestInfo};
 use async_graphql::ServerError;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::OperationType;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{ALLOW, CONTENT_LENGTH, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
@@ -58,10 +62,10 @@ pub(super) async fn post(
         return not_acceptable().into_response(Media::Json, &incoming.id);
     };
     let outcome = match read_body(&incoming, body).await {
-        Ok(body) => match parameters::from_body(&body) {
-            Ok(parameters) => incoming.within_limit(parameters, media).await,
-            Err(refused) => Err(refused),
-        },
+        Ok(body) => {
+            let read = || parameters::from_body(&body);
+            incoming.find_or_answer(body.clone(), media, read).await
+        }
         Err(refused) => Err(refused),
     };
     outcome.unwrap_or_else(|refused| refused.into_response(media, &incoming.id))
@@ -81,11 +85,15 @@ pub(super) async fn get(
     let Some(media) = negotiate::accepted(&incoming.headers) else {
         return not_acceptable().into_response(Media::Json, &incoming.id);
     };
-    let outcome = match parameters::from_address(uri.query().unwrap_or_default()) {
-        Ok(parameters) => incoming.within_limit(parameters, media).await,
-        Err(refused) => Err(refused),
-    };
-    outcome.unwrap_or_else(|refused| refused.into_response(media, &incoming.id))
+    let query = uri.query().unwrap_or_default();
+    let bytes = Bytes::copy_from_slice(query.as_bytes());
+    let read = || parameters::from_address(query);
+    let outcome = incoming.find_or_answer(bytes, media, read).await;
+    let mut response = outcome.unwrap_or_else(|refused| refused.into_response(media, &incoming.id));
+    if !response.headers().contains_key(ETAG) {
+        kept::for_one(&mut response);
+    }
+    response
 }
 
 fn not_acceptable() -> Refused {
@@ -144,11 +152,14 @@ pub(super) async fn read_limited(
 
 /// A request that may be executed.
 struct Ready {
-    document: ExecutableDocument,
-    operation: Operation,
+    document: Arc<Document>,
+    /// It was found valid before.
+    known: bool,
     parameters: Parameters,
     text: Arc<str>,
     remember: Option<super::persisted::Hash>,
+    /// What its answer would be kept under.
+    key: RequestKey,
 }
 
 impl Incoming {
@@ -163,14 +174,29 @@ impl Incoming {
         }
     }
 
-    /// Answers, within the limit for a request.
-    async fn within_limit(
+    /// Answers with what was kept for these bytes, or reads them and answers within the limit for a request.
+    async fn find_or_answer(
         &self,
-        parameters: Parameters,
+        bytes: Bytes,
         media: Media,
+        read: impl FnOnce() -> Result<Parameters, Refused>,
     ) -> Result<Response, Refused> {
-        let limit = Duration::from_millis(self.state.app.config().http.request_timeout_ms);
-        match tokio::time::timeout(limit, Box::pin(self.answer(parameters, media))).await {
+        let app = &self.state.app;
+        let key = kept::key(&self.method, media, bytes);
+        if let Some(found) = app.cache().answer(&key) {
+            auth::viewer_of_token(app, &self.headers).await?;
+            return Ok(kept::respond(
+                app,
+                &found,
+                &self.method,
+                &self.headers,
+                media,
+            ));
+        }
+        let parameters = read()?;
+        let limit = Duration::from_millis(app.config().http.request_timeout_ms);
+        let answer = Box::pin(self.answer(parameters, media, key));
+        match tokio::time::timeout(limit, answer).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Refused::unavailable(
                 "The request took too long and was stopped; try again.",
@@ -178,11 +204,17 @@ impl Incoming {
         }
     }
 
-    async fn answer(&self, parameters: Parameters, media: Media) -> Result<Response, Refused> {
-        let ready = self.read_document(parameters)?;
+    async fn answer(
+        &self,
+        parameters: Parameters,
+        media: Media,
+        key: RequestKey,
+    ) -> Result<Response, Refused> {
+        let ready = self.read_document(parameters, key)?;
+        let operation = &ready.document.operation;
         let executed = Executed {
-            kind: kind(ready.operation.kind),
-            name: ready.operation.name.clone(),
+            kind: kind(operation.kind),
+            name: operation.name.clone(),
         };
         let mut response = match self.execute(ready, media).await {
             Ok(response) => response,
@@ -193,20 +225,17 @@ impl Incoming {
     }
 
     /// Everything that can be told before anybody is asked who they are.
-    fn read_document(&self, mut parameters: Parameters) -> Result<Ready, Refused> {
-        let limits = self.state.engine.limits();
+    fn read_document(&self, mut parameters: Parameters, key: RequestKey) -> Result<Ready, Refused> {
+        let engine = &self.state.engine;
         let found = self.state.persisted.find(&mut parameters)?;
-        let scan = document::scan(&found.text, limits).map_err(refuse)?;
-        check_variable_work(scan, &parameters)?;
-        let document = parse_query(&*found.text).map_err(|error| {
-            let error: ServerError = error.into();
-            Refused::unexecuted(vec![crate::graphql::engine::with_code(
-                error,
-                "BAD_USER_INPUT",
-            )])
-        })?;
         let name = parameters.operation_name.as_deref();
-        let operation = document::inspect(&document, name, limits).map_err(refuse)?;
+        let known = engine.documents().find(&found.text, name);
+        let (document, known) = match known {
+            Some(document) => (document, true),
+            None => (Arc::new(parse(&found.text, name, engine.limits())?), false),
+        };
+        check_variable_work(document.scan, &parameters)?;
+        let operation = &document.operation;
         if self.method == Method::GET && operation.kind != OperationType::Query {
             return Err(Refused::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -223,42 +252,97 @@ impl Incoming {
         }
         Ok(Ready {
             document,
-            operation,
+            known,
             parameters,
             text: found.text,
             remember: found.remember,
+            key,
         })
     }
 
-    async fn execute(&self, ready: Ready, media: Media) -> Result<Response, Refused> {
-        let State {
-            app,
-            engine,
-            persisted,
-            ..
-        } = &self.state;
-        let viewer = auth::viewer_of(app, &self.headers, &ready.operation).await?;
-        let idempotency = idempotency_key(&self.headers, &ready.operation)?;
-        let name = ready.parameters.operation_name;
-        let variables = ready.parameters.variables;
-        let cost = engine
-            .check(ready.document.clone(), name.as_deref(), variables.clone())
-            .await
-            .map_err(Refused::unexecuted)?;
-        if let Some(hash) = ready.remember {
-            persisted.remember(hash, ready.text);
+    /// Validates what was not found valid before, and returns what the request costs.
+    async fn check(&self, ready: &Ready) -> Result<usize, Refused> {
+        let engine = &self.state.engine;
+        let name = ready.parameters.operation_name.as_deref();
+        let variables = &ready.parameters.variables;
+        let case = engine.documents().case(&ready.text, name, variables);
+        if ready.known
+            && let Some(cost) = engine.documents().cost(case)
+        {
+            return Ok(cost);
         }
-        let mut request = async_graphql::Request::new("").variables(variables);
-        request.operation_name = name;
-        request.set_parsed_query(ready.document);
+        let (parsed, values) = (ready.document.parsed.clone(), variables.clone());
+        let checked = if ready.known {
+            engine.check_values(parsed, name, values).await
+        } else {
+            engine.check(parsed, name, values).await
+        };
+        let cost = checked.map_err(Refused::unexecuted)?;
+        if !ready.known {
+            engine.documents().keep(&ready.text, name, &ready.document);
+            if let Some(hash) = ready.remember {
+                let text = Arc::clone(&ready.text);
+                self.state.persisted.remember(hash, text);
+            }
+        }
+        engine.documents().keep_cost(case, cost);
+        Ok(cost)
+    }
+
+    async fn execute(&self, ready: Ready, media: Media) -> Result<Response, Refused> {
+        let State { app, engine, .. } = &self.state;
+        let operation = &ready.document.operation;
+        let trace = Trace::new(app.cache().moment());
+        let viewer = auth::viewer_of(app, &self.headers, operation).await?;
+        let idempotency = idempotency_key(&self.headers, operation)?;
+        let cost = self.check(&ready).await?;
+        let mut request = async_graphql::Request::new("").variables(ready.parameters.variables);
+        request.operation_name = ready.parameters.operation_name;
+        request.set_parsed_query(ready.document.parsed.clone());
         let request = request::prepare(request, app, viewer, self.info.clone(), idempotency);
-        let found = engine.execute_checked(request).await;
-        let mut response = answer::executed(found, media, &self.id);
-        if let Some(cost) = cost_header(cost, engine.limits()) {
-            response.headers_mut().insert(QUERY_COST, cost);
+        let found = trace.during(engine.execute_checked(request)).await;
+        let answer = answer::executed(found, media, &self.id);
+        let mut response = answer.response;
+        let Some(cost) = cost_header(cost, engine.limits()) else {
+            return Ok(response);
+        };
+        response.headers_mut().insert(QUERY_COST, cost.clone());
+        let is_for_all = operation.kind == OperationType::Query
+            && answer.is_plain
+            && trace.may_be_kept()
+            && authorization::may_be_shared(&operation.root_fields);
+        if !is_for_all {
+            return Ok(response);
+        }
+        let Some(etag) = kept::etag(&answer.body) else {
+            return Ok(response);
+        };
+        let head = (etag.clone(), cost, operation.name.clone());
+        app.cache()
+            .keep_answer(&ready.key, &trace, &answer.body, head);
+        if self.method == Method::GET {
+            response = kept::for_everybody(app, response, &etag, &self.headers);
         }
         Ok(response)
     }
+}
+
+/// Reads a document and finds the operation that is asked for.
+fn parse(text: &str, name: Option<&str>, limits: &Limits) -> Result<Document, Refused> {
+    let scan = document::scan(text, limits).map_err(refuse)?;
+    let parsed = parse_query(text).map_err(|error| {
+        let error: ServerError = error.into();
+        Refused::unexecuted(vec![crate::graphql::engine::with_code(
+            error,
+            "BAD_USER_INPUT",
+        )])
+    })?;
+    let operation = document::inspect(&parsed, name, limits).map_err(refuse)?;
+    Ok(Document {
+        parsed,
+        scan,
+        operation,
+    })
 }
 
 fn refuse(why: document::Refusal) -> Refused {

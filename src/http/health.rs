@@ -38,6 +38,7 @@ async fn look(app: &App) -> Vec<Part> {
     vec![
         part("database", database(app).await),
         part("redis", app.push().state()),
+        part("cache", app.cache().state()),
         part("kafka", app.events().state()),
         part("workers", app.workers().state()),
     ]

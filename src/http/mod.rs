@@ -9,6 +9,7 @@ mod connection;
 mod graphiql;
 mod graphql_http;
 pub mod health;
+mod kept;
 mod negotiate;
 mod observe;
 mod parameters;

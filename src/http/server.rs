@@ -75,6 +75,22 @@ impl Server {
         })
     }
 
+    /// A server of other routes with this program's accept loop: what benchmarks compare the program with.
+    ///
+    /// # Errors
+    /// The address is taken or not ours.
+    pub async fn of_router(app: App, router: Router) -> Result<Self, Fault> {
+        let config = app.config();
+        let connections_max = config.http.connections_max;
+        let main = Listener::bind(config.server.address, router, connections_max).await?;
+        Ok(Self {
+            app,
+            main,
+            admin: None,
+            draining: CancellationToken::new(),
+        })
+    }
+
     /// Where GraphQL is served.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {

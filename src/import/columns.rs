@@ -6,54 +6,18 @@ use csv::ByteRecord;
 /// Columns of the rejects file that are skipped when it is imported again.
 pub(super) const SKIPPED: [&str; 2] = ["row", "reason"];
 
-/// A column of a products file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
-    Sku,
-    Name,
-    Price,
-    Description,
-    Categories,
-    Status,
-    Stock,
-    Warehouse,
-    ExternalReference,
-    Product,
-    Variant,
-}
-
-impl Column {
-    pub(super) const ALL: [Self; 11] = [
-        Self::Sku,
-        Self::Name,
-        Self::Price,
-        Self::Description,
-        Self::Categories,
-        Self::Status,
-        Self::Stock,
-        Self::Warehouse,
-        Self::ExternalReference,
-        Self::Product,
-        Self::Variant,
-    ];
-    const NEEDED: [Self; 3] = [Self::Sku, Self::Name, Self::Price];
+/// The columns of one kind of file.
+pub(super) trait Column: Copy + Sized + 'static {
+    /// All of them, each at its [`place`](Column::place).
+    const ALL: &'static [Self];
+    /// Those that must be there.
+    const NEEDED: &'static [Self];
 
     /// Its name in the first line.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Sku => "sku",
-            Self::Name => "name",
-            Self::Price => "price",
-            Self::Description => "description",
-            Self::Categories => "categories",
-            Self::Status => "status",
-            Self::Stock => "stock",
-            Self::Warehouse => "warehouse",
-            Self::ExternalReference => "external_reference",
-            Self::Product => "product",
-            Self::Variant => "variant",
-        }
-    }
+    fn name(self) -> &'static str;
+
+    /// Its place in [`Column::ALL`].
+    fn place(self) -> usize;
 }
 
 /// The first line of a file.
@@ -62,14 +26,14 @@ pub(super) struct Columns {
     /// Names as they are written, those of [`SKIPPED`] too.
     pub(super) names: Vec<String>,
     /// Where each column of [`Column::ALL`] is.
-    places: [Option<usize>; Column::ALL.len()],
+    places: Vec<Option<usize>>,
 }
 
 impl Columns {
     /// Reads the first line.
-    pub(super) fn of(heading: &ByteRecord) -> Result<Self, FileError> {
+    pub(super) fn of<C: Column>(heading: &ByteRecord) -> Result<Self, FileError> {
         let mut names = Vec::with_capacity(heading.len());
-        let mut places = [None; Column::ALL.len()];
+        let mut places = vec![None; C::ALL.len()];
         for (place, cell) in heading.iter().enumerate() {
             let name = std::str::from_utf8(cell).map_err(|_| FileError::HeadingEncoding)?;
             // The mark would else be part of the first name.
@@ -77,12 +41,13 @@ impl Columns {
             if names.contains(&name) {
                 return Err(FileError::RepeatedColumn(name));
             }
-            let column = Column::ALL.iter().position(|column| column.name() == name);
+            let column = C::ALL.iter().position(|column| column.name() == name);
             match column {
                 Some(column) => places[column] = Some(place),
                 None if SKIPPED.contains(&name.as_str()) => {}
                 None => {
-                    let known = Column::ALL.map(Column::name).join(", ");
+                    let known: Vec<_> = C::ALL.iter().map(|column| column.name()).collect();
+                    let known = known.join(", ");
                     return Err(FileError::UnknownColumn(name, known));
                 }
             }
@@ -92,7 +57,7 @@ impl Columns {
             return Err(FileError::Empty);
         }
         let columns = Self { names, places };
-        match Column::NEEDED
+        match C::NEEDED
             .iter()
             .find(|column| columns.place(**column).is_none())
         {
@@ -102,8 +67,8 @@ impl Columns {
     }
 
     /// Where a column is, if it is there.
-    pub(super) const fn place(&self, column: Column) -> Option<usize> {
-        self.places[column as usize]
+    pub(super) fn place(&self, column: impl Column) -> Option<usize> {
+        self.places.get(column.place()).copied().flatten()
     }
 
     /// Whether the cell at a place is to be skipped.
@@ -111,39 +76,5 @@ impl Columns {
         self.names
             .get(place)
             .is_some_and(|name| SKIPPED.contains(&name.as_str()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn columns(names: &[&str]) -> Result<Columns, FileError> {
-        Columns::of(&ByteRecord::from(names.to_vec()))
-    }
-
-    #[test]
-    fn columns_stand_in_any_order_and_unknown_ones_are_named() {
-        let found = columns(&["\u{feff}price", " Name ", "SKU", "reason"]).unwrap();
-        assert_eq!(found.place(Column::Sku), Some(2));
-        assert_eq!(found.place(Column::Price), Some(0));
-        assert_eq!(found.place(Column::Stock), None);
-        assert!(found.is_skipped(3) && !found.is_skipped(0));
-        let error = columns(&["sku", "name", "price", "colour"]).unwrap_err();
-        assert!(matches!(error, FileError::UnknownColumn(name, _) if name == "colour"));
-        assert_eq!(
-            columns(&["sku", "price"]).unwrap_err(),
-            FileError::MissingColumn("name")
-        );
-        assert_eq!(columns(&[]).unwrap_err(), FileError::Empty);
-        let twice = columns(&["sku", "sku"]).unwrap_err();
-        assert_eq!(twice, FileError::RepeatedColumn("sku".to_owned()));
-    }
-
-    #[test]
-    fn every_column_has_its_place_in_the_list() {
-        for (place, column) in Column::ALL.iter().enumerate() {
-            assert_eq!(*column as usize, place);
-        }
     }
 }

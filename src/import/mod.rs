@@ -27,16 +27,21 @@
 //! file but for an index of the SKUs seen (about 40 bytes each). A batch is all or nothing; an import that was
 //! interrupted and runs again ends as if nothing had happened, because rows that are there already change nothing.
 //!
-//! **The next import** (of orders, of users): a file like `products.rs` that plans and writes batches through its
-//! domains' `*_in` functions; `reader.rs`, `rejects.rs` and `progress.rs` serve it as they are.
+//! # `import orders FILE.csv`
+//!
+//! Its columns stand in [`orders`]; docs/import.md tells people about both.
+//!
+//! **The next import** (of users): a folder like `orders` with its columns, that reads rows into batches and writes them
+//! through its domain's service; `cell.rs`, `reader.rs`, `rejects.rs` and `progress.rs` serve it as they are.
 
-mod cells;
+mod cell;
 mod columns;
+mod digest;
+pub mod orders;
 pub mod products;
 mod progress;
 mod reader;
 mod rejects;
-mod seen;
 
 /// Why a file cannot be imported at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +64,12 @@ pub enum FileError {
     /// One row is larger than any row can be.
     #[error("the row {0} is longer than {1} bytes: is a quotation mark not closed?")]
     RowTooLong(u64, u64),
+    /// No row says where it comes from, and nobody else does.
+    #[error("say by --source which system the orders come from: there is no column `source`")]
+    NoSource,
+    /// A file that must be read twice is standard input.
+    #[error("orders are read twice, so that they must be a file, not standard input")]
+    NotAFile,
     /// The refused rows would be written over the file that is read.
     #[error("refused rows cannot be written into the file that is read")]
     SameFile,

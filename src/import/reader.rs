@@ -1,10 +1,7 @@
 //! Reads a file off the async threads, in batches; a batch that nobody takes stops the reading.
 
 use super::FileError;
-use super::cells::{self, Reason};
-use super::columns::Columns;
-use super::seen::Seen;
-use crate::domain::catalog::service::import::Row;
+use super::columns::{Column, Columns};
 use crate::error::Fault;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use std::fs::File;
@@ -15,10 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Rows of a batch: one transaction.
-const BATCH_ROWS: usize = 500;
 /// Bytes of the rows of a batch, so that a file of huge rows cannot fill the memory.
-const BATCH_BYTES: u64 = 4 << 20;
+pub(super) const BATCH_BYTES: u64 = 4 << 20;
 /// Bytes of one row; the longest that could be taken has some 60,000.
 const ROW_BYTES_MAX: u64 = 1 << 20;
 /// Bytes read at once.
@@ -31,29 +26,6 @@ const BATCHES_WAITING: usize = 1;
 pub(super) struct Raw {
     pub(super) number: u64,
     pub(super) record: ByteRecord,
-}
-
-/// The initial stock that a row gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stock {
-    pub(super) units: Option<i64>,
-    pub(super) warehouse: Option<String>,
-}
-
-/// Some rows of a file.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// All of them.
-    pub(super) raw: Vec<Raw>,
-    /// The places in `raw` of rows that are refused, and why.
-    pub(super) refused: Vec<(usize, Reason)>,
-    /// The places in `raw` of the others.
-    pub(super) places: Vec<usize>,
-    /// What the others say.
-    pub(super) rows: Vec<Row>,
-    /// Their stock.
-    pub(super) stock: Vec<Stock>,
-    bytes: u64,
 }
 
 /// Counts bytes, and ends reading in the midst of a row that is too long.
@@ -86,21 +58,25 @@ pub(super) struct Source {
     /// Bytes of the file, if it is one.
     pub(super) total: Option<u64>,
     name: String,
+    number: u64,
 }
 
 /// Opens a file, or standard input for `-`, and reads its first line.
-pub(super) async fn open(path: &Path, rejects: &Path) -> Result<Source, Fault> {
+pub(super) async fn open<C: Column>(path: &Path, rejects: &Path) -> Result<Source, Fault> {
     let (path, rejects) = (path.to_owned(), rejects.to_owned());
-    off_thread(move || open_blocking(&path, &rejects)).await?
+    off_thread(move || open_blocking::<C>(&path, &rejects)).await?
 }
 
-async fn off_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+/// Runs what blocks beside the async threads.
+pub(super) async fn off_thread<T: Send + 'static>(
+    f: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
     tokio::task::spawn_blocking(f)
         .await
         .map_err(Fault::doing("reading the file"))
 }
 
-fn open_blocking(path: &Path, rejects: &Path) -> Result<Source, Fault> {
+fn open_blocking<C: Column>(path: &Path, rejects: &Path) -> Result<Source, Fault> {
     let name = path.display().to_string();
     let doing = || format!("reading {name}");
     let (inner, total): (Box<dyn Read + Send>, _) = if path.as_os_str() == "-" {
@@ -133,7 +109,7 @@ fn open_blocking(path: &Path, rejects: &Path) -> Result<Source, Fault> {
     if !found {
         return Err(Fault::doing(doing())(FileError::Empty));
     }
-    let columns = Columns::of(&heading).map_err(Fault::doing(doing()))?;
+    let columns = Columns::of::<C>(&heading).map_err(Fault::doing(doing()))?;
     Ok(Source {
         reader,
         row,
@@ -141,6 +117,7 @@ fn open_blocking(path: &Path, rejects: &Path) -> Result<Source, Fault> {
         read,
         total,
         name,
+        number: 1,
     })
 }
 
@@ -156,14 +133,14 @@ fn broken(error: csv::Error, number: u64, name: &str) -> Fault {
 }
 
 /// The batches of a file, read ahead.
-pub(super) struct Batches {
-    receiver: mpsc::Receiver<Batch>,
+pub(super) struct Batches<B> {
+    receiver: mpsc::Receiver<B>,
     thread: Option<JoinHandle<Result<(), Fault>>>,
 }
 
-impl Batches {
+impl<B> Batches<B> {
     /// The next one, or nothing at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Batch>, Fault> {
+    pub(super) async fn next(&mut self) -> Result<Option<B>, Fault> {
         if let Some(batch) = self.receiver.recv().await {
             return Ok(Some(batch));
         }
@@ -174,65 +151,43 @@ impl Batches {
     }
 }
 
-impl Source {
-    /// Begins to read.
-    pub(super) fn batches(self, currency: &str) -> Batches {
-        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
-        let currency = currency.to_owned();
-        let thread = tokio::task::spawn_blocking(move || self.read(&currency, &sender));
-        Batches {
-            receiver,
-            thread: Some(thread),
-        }
-    }
+/// Where the reading thread puts its batches.
+pub(super) struct Sink<B>(mpsc::Sender<B>);
 
-    fn read(mut self, currency: &str, sender: &mpsc::Sender<Batch>) -> Result<(), Fault> {
-        let mut seen = Seen::default();
-        let mut batch = Batch::default();
-        let mut number = 1;
-        loop {
-            self.row.store(0, Ordering::Relaxed);
-            number += 1;
-            let mut record = ByteRecord::new();
-            let found = self
-                .reader
-                .read_byte_record(&mut record)
-                .map_err(|error| broken(error, number, &self.name))?;
-            if !found {
-                break;
-            }
-            let row = cells::parse(&self.columns, &record, currency)
-                .and_then(|row| seen.row(number, &row).map(|()| row));
-            batch.push(Raw { number, record }, row);
-            if batch.raw.len() >= BATCH_ROWS || batch.bytes >= BATCH_BYTES {
-                // The import ended with an error of its own when nobody listens any more.
-                if sender.blocking_send(std::mem::take(&mut batch)).is_err() {
-                    return Ok(());
-                }
-            }
-        }
-        if !batch.raw.is_empty() && sender.blocking_send(batch).is_err() {
-            tracing::debug!("the last rows are not wanted any more");
-        }
-        Ok(())
+impl<B> Sink<B> {
+    /// Waits until the batch is taken. False when nobody listens any more: the import ended with an error of its own.
+    pub(super) fn put(&self, batch: B) -> bool {
+        self.0.blocking_send(batch).is_ok()
     }
 }
 
-impl Batch {
-    fn push(&mut self, raw: Raw, row: Result<cells::Row, Reason>) {
-        let place = self.raw.len();
-        self.bytes += raw.record.as_slice().len() as u64;
-        self.raw.push(raw);
-        match row {
-            Ok(row) => {
-                self.places.push(place);
-                self.rows.push(row.catalog);
-                self.stock.push(Stock {
-                    units: row.stock,
-                    warehouse: row.warehouse,
-                });
-            }
-            Err(reason) => self.refused.push((place, reason)),
+impl Source {
+    /// The next row, or nothing at the end.
+    pub(super) fn row(&mut self) -> Result<Option<Raw>, Fault> {
+        self.row.store(0, Ordering::Relaxed);
+        self.number += 1;
+        let mut record = ByteRecord::new();
+        let found = self
+            .reader
+            .read_byte_record(&mut record)
+            .map_err(|error| broken(error, self.number, &self.name))?;
+        Ok(found.then_some(Raw {
+            number: self.number,
+            record,
+        }))
+    }
+
+    /// Begins to read: `read` makes batches of the rows, on a thread of its own.
+    pub(super) fn batches<B: Send + 'static>(
+        self,
+        read: impl FnOnce(Self, Sink<B>) -> Result<(), Fault> + Send + 'static,
+    ) -> Batches<B> {
+        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+        Batches {
+            receiver,
+            thread: Some(tokio::task::spawn_blocking(move || {
+                read(self, Sink(sender))
+            })),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The file of refused rows: their number, the reason, and the cells as they are, be they broken.
 
+use super::cell::Reason;
 use super::columns::Columns;
-use super::reader::Batch;
+use super::reader::Raw;
 use crate::error::Fault;
 use csv::{Writer, WriterBuilder};
 use std::path::Path;
@@ -40,15 +41,19 @@ impl Rejects {
         Ok(rejects)
     }
 
-    /// Writes the refused rows of a batch in the order of the file.
-    pub(super) async fn write(&mut self, batch: &mut Batch) -> Result<(), Fault> {
-        if batch.refused.is_empty() {
+    /// Writes the refused rows of a batch, given by their places in it, in the order of the file.
+    pub(super) async fn write(
+        &mut self,
+        rows: &[Raw],
+        refused: &mut [(usize, Reason)],
+    ) -> Result<(), Fault> {
+        if refused.is_empty() {
             return Ok(());
         }
-        batch.refused.sort_unstable_by_key(|(place, _)| *place);
+        refused.sort_unstable_by_key(|(place, _)| *place);
         let mut writer = self.writer();
-        for (place, reason) in &batch.refused {
-            let raw = &batch.raw[*place];
+        for (place, reason) in refused.iter() {
+            let raw = &rows[*place];
             let number = raw.number.to_string();
             let cells = raw.record.iter().enumerate();
             let cells = cells.filter(|(place, _)| !self.columns.is_skipped(*place));

@@ -79,18 +79,26 @@ async fn ordered(test: &TestApp, product_id: &Value, variant_id: &Value) {
         status: OrderStatus::Paid,
         payment_status: PaymentStatus::Paid,
         origin: OrderOrigin::Live,
+        source: None,
+        external_reference: None,
+        customer_reference: None,
         client_reference: None,
         note: None,
+        shipping_address: None,
+        billing_address: None,
         cancel_reason: None,
         subtotal_minor: 100,
         total_minor: 100,
+        refunded_minor: 0,
         currency: "GBP".to_owned(),
         reservation_expires_at: None,
+        reservation_extended_at: None,
         version: 1,
         created_at: now,
         updated_at: now,
         paid_at: None,
         cancelled_at: None,
+        fulfilled_at: None,
     };
     let line = order_line::Model {
         id: test.app.clock().id::<OrderLineId>(),
@@ -103,6 +111,10 @@ async fn ordered(test: &TestApp, product_id: &Value, variant_id: &Value) {
         quantity: 1,
         unit_price_minor: 100,
         total_minor: 100,
+        fulfilled: 0,
+        refunded: 0,
+        dropped: 0,
+        restocked: 0,
     };
     let (order, line) = (&order, &line);
     let written = test.app.db().write("test.order", async |tx| {

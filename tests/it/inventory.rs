@@ -16,7 +16,7 @@ use tradepost::db::error::{Kind, kind};
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::inventory::model::Drift;
 use tradepost::domain::orders::model::Scope;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::error::{Failure, Fault};
 
 const CREATE: &str = "mutation($input: WarehouseCreateInput!, $key: String) { warehouseCreate(input: $input, idempotencyKey: $key) {
@@ -99,11 +99,10 @@ async fn order(test: &TestApp, user: UserId, sku: &str, quantity: i64) -> Result
             reference: VariantReference::Sku(sku.to_owned()),
             quantity,
         }],
-        client_reference: None,
-        note: None,
+        details: Details::default(),
     };
     match test.app.orders().order_create(user, &new, None).await {
-        Ok((order, _)) => Ok(order.id),
+        Ok((paid, _)) => Ok(paid.order.id),
         Err(Failure::Refused(errors)) => Err(format!("{errors:?}")),
         Err(Failure::Fault(fault)) => panic!("{fault:?}"),
     }
@@ -874,7 +873,7 @@ async fn shuffle(
                         .unwrap();
                     tally.sold += 3;
                 }
-                Ok(id) if seat % 2 == 0 => {
+                Ok(id) if seat.is_multiple_of(2) => {
                     test.app
                         .orders()
                         .order_cancel(Scope::All, user, id, None, None)

@@ -167,7 +167,10 @@ async fn verify(test: &TestApp, staff: &Client, acknowledged: &HashMap<String, S
 }
 
 /// The ids of the events of each order; a repeat has the same id.
-async fn created_events(test: &TestApp, tail: &Tail) -> HashMap<String, HashSet<String>> {
+pub(crate) async fn created_events(
+    test: &TestApp,
+    tail: &Tail,
+) -> HashMap<String, HashSet<String>> {
     let mut out = Vec::new();
     log::tail(&test.app, tail, &mut out).await.unwrap();
     let mut events: HashMap<String, HashSet<String>> = HashMap::new();

@@ -44,7 +44,7 @@ async fn without_a_server_each_mail_is_one_file() {
     let text = std::fs::read_to_string(dir.path().join("mail/order-1.eml")).unwrap();
     for part in [
         "From: Tradepost <shop@localhost>",
-        "To: Ada Lovelace <ada@example.org>",
+        "To: \"Ada Lovelace\" <ada@example.org>",
         "Message-ID: <order-1@localhost>",
         "Thank you.",
         "<p>Thank you.</p>",
@@ -77,9 +77,9 @@ async fn server(verdict: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let taken = Arc::new(Mutex::new(Vec::new()));
     let mails = taken.clone();
-    tokio::spawn(async move {
+    crate::support::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(converse(stream, verdict, mails.clone()));
+            crate::support::spawn(converse(stream, verdict, mails.clone()));
         }
     });
     (url, taken)

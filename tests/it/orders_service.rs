@@ -10,7 +10,7 @@ use tradepost::db::idempotency::Request;
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::orders::error::Error;
 use tradepost::domain::orders::model::Scope;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::domain::orders::tasks;
 use tradepost::error::{Failure, Fault};
 
@@ -21,8 +21,7 @@ fn new_order(reference: VariantReference, quantity: i64) -> NewOrder {
             reference,
             quantity,
         }],
-        client_reference: None,
-        note: None,
+        details: Details::default(),
     }
 }
 
@@ -60,7 +59,7 @@ async fn create(
         .orders()
         .order_create(user, new, None)
         .await
-        .map(|(order, _)| order)
+        .map(|(paid, _)| paid.order)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -282,7 +281,11 @@ async fn one_key_at_once_makes_one_order_and_other_input_is_refused() {
         .into_iter()
         .map(Result::unwrap)
         .collect();
-    assert!(answers.iter().all(|(order, _)| order.id == answers[0].0.id));
+    assert!(
+        answers
+            .iter()
+            .all(|(paid, _)| paid.order.id == answers[0].0.order.id)
+    );
     assert_eq!(answers.iter().filter(|(_, replayed)| !replayed).count(), 1);
     assert_eq!(outbox(&test).await.len(), 1);
     assert_eq!(test.stock(sold).await, (500, 1));

@@ -36,25 +36,41 @@ const CREATE: &str = "mutation($input: OrderCreateInput!, $key: String!) {
 
 /// An invoice of the busiest day.
 #[derive(Clone, Debug, Default)]
-struct Invoice {
-    number: String,
+pub(crate) struct Invoice {
+    pub(crate) number: String,
     customer: String,
     /// Code in lower case and quantity of each line, in the order of the file.
-    lines: Vec<(String, i64)>,
+    pub(crate) lines: Vec<(String, i64)>,
 }
 
 /// What the file says of all sales.
 #[derive(Debug, Default)]
-struct Book {
-    invoices: Vec<Invoice>,
+pub(crate) struct Book {
+    pub(crate) invoices: Vec<Invoice>,
     /// Most frequent price of each code in pence; none where it has a fraction of a penny.
-    prices: HashMap<String, Option<i64>>,
+    pub(crate) prices: HashMap<String, Option<i64>>,
     /// Units of each code that were sold in the half year: the stock that is imported.
-    units: HashMap<String, i64>,
+    pub(crate) units: HashMap<String, i64>,
 }
 
 /// Reads the file, and keeps the invoices of the day with most of them.
 fn book(path: &Path) -> Book {
+    let (mut book, days) = whole_book(path);
+    let busiest = days.into_values().max_by_key(Vec::len).unwrap();
+    let mut invoices: HashMap<String, Invoice> = book
+        .invoices
+        .into_iter()
+        .map(|invoice| (invoice.number.clone(), invoice))
+        .collect();
+    book.invoices = busiest
+        .iter()
+        .map(|number| invoices.remove(number).unwrap())
+        .collect();
+    book
+}
+
+/// Reads the file: all invoices, and the numbers of those of each day.
+pub(crate) fn whole_book(path: &Path) -> (Book, BTreeMap<String, Vec<String>>) {
     let file = flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap());
     let mut book = Book::default();
     let mut days: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -99,12 +115,8 @@ fn book(path: &Path) -> Book {
         let pence = (pence.scale() == 0).then(|| i64::try_from(pence.mantissa()).unwrap());
         book.prices.insert(code, pence);
     }
-    let busiest = days.into_values().max_by_key(Vec::len).unwrap();
-    book.invoices = busiest
-        .iter()
-        .map(|number| invoices[number].clone())
-        .collect();
-    book
+    book.invoices = invoices.into_values().collect();
+    (book, days)
 }
 
 impl Book {

@@ -24,6 +24,7 @@ use tradepost::domain::wallet::service::{
 };
 use tradepost::error::{Failure, Fault};
 use tradepost::export;
+use tradepost::export::transactions::Wanted;
 use tradepost::page::PageRequest;
 use tradepost::random::between;
 
@@ -616,25 +617,21 @@ async fn an_export_has_every_transaction_with_its_exact_amount() {
         .deposit(other, &transfer(other, 1, "tok_ok"), None)
         .await
         .unwrap();
-    let mut all = Vec::new();
-    let rows = export::transactions(&test.app, &export::Wanted::default(), &mut all)
-        .await
-        .unwrap();
-    assert_eq!(rows, 2);
-    let wanted = export::Wanted {
-        user_id: Some(user),
-        ..export::Wanted::default()
+    let write = async |name: &str, wanted: Wanted| {
+        let file = test.dir.path().join(name);
+        let rows = export::transactions::run(&test.app, &file, &wanted).await;
+        (rows.unwrap(), std::fs::read_to_string(file).unwrap())
     };
-    let mut own = Vec::new();
-    assert_eq!(
-        export::transactions(&test.app, &wanted, &mut own)
-            .await
-            .unwrap(),
-        1
-    );
-    let text = String::from_utf8(own).unwrap();
+    assert_eq!(write("all.csv", Wanted::default()).await.0, 2);
+    let wanted = Wanted {
+        user_id: Some(user),
+        ..Wanted::default()
+    };
+    let (rows, text) = write("own.csv", wanted).await;
+    assert_eq!(rows, 1);
     let mut lines = text.lines();
-    assert_eq!(lines.next().unwrap(), export::TRANSACTION_COLUMNS.join(","));
+    let head = "id,created_at,completed_at,user_id,kind,status,asset,amount,description,order_id,payment_id,refund_id,trade_order_id";
+    assert_eq!(lines.next().unwrap(), head);
     let line = lines.next().unwrap();
     assert!(
         line.contains(",DEPOSIT,COMPLETED,GBP,1234.56,Deposit,"),

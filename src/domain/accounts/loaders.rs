@@ -5,14 +5,13 @@ use super::service::Service;
 use crate::app::App;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
+use crate::graphql::loading;
 use async_graphql::Request;
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::dataloader::Loader;
 use entity::accounts::address;
 use entity::ids::UserId;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Users by id, batched within a request.
 #[derive(Clone, Debug)]
@@ -54,8 +53,5 @@ impl Loader<AddressesOfUser> for UserLoader {
 pub fn attach(request: Request, app: &App) -> Request {
     let accounts = app.accounts().clone();
     let loader = UserLoader { accounts };
-    request.data(
-        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
-            .delay(Duration::ZERO),
-    )
+    request.data(loading::loader(loader))
 }

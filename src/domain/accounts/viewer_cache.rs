@@ -141,7 +141,7 @@ impl ViewerCache {
                     })
                 })
                 .await
-                .map_err(|fault| shared(&fault))?;
+                .map_err(|fault| fault.again())?;
             if self.is_fresh(&entry) {
                 return Ok(entry.state);
             }
@@ -199,15 +199,6 @@ impl ViewerCache {
 fn slot(user_id: UserId) -> usize {
     let [.., high, low] = user_id.0.into_bytes();
     usize::from(u16::from_be_bytes([high, low])) % SLOTS
-}
-
-/// The fault of a load that several waited for. What callers tell apart stays what it is.
-fn shared(fault: &Arc<Fault>) -> Fault {
-    match &**fault {
-        Fault::Db(error) => Fault::Db(error.clone()),
-        Fault::Timeout(name) => Fault::Timeout(name),
-        fault => Fault::Broken(crate::error::chain(fault)),
-    }
 }
 
 #[cfg(test)]

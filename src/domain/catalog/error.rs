@@ -51,6 +51,10 @@ pub enum Kind {
     Price(PriceError),
     /// The object has another version than the caller expected: this one.
     VersionStale(i32),
+    /// The same batch has this object twice.
+    Repeated(&'static str),
+    /// The product has several variants, so one of them must be named.
+    VariantRequired,
     /// The product's only variant cannot go.
     LastVariant,
     /// More variants, or categories below one, than allowed.
@@ -97,7 +101,13 @@ impl Unique {
 impl Refusal for Error {
     fn problem(&self) -> Problem {
         let (code, message) = match &self.kind {
-            Kind::Input(problem) => return problem.clone(),
+            Kind::Input(problem) => {
+                // The error's own path counts: a batch puts it below its row.
+                return Problem {
+                    path: self.path.clone(),
+                    ..problem.clone()
+                };
+            }
             Kind::NotFound(what) => (ErrorCode::NotFound, format!("There is no such {what}.")),
             Kind::Taken(unique) => (ErrorCode::AlreadyExists, unique.message().to_owned()),
             Kind::SkuRepeated => (
@@ -117,6 +127,14 @@ impl Refusal for Error {
             Kind::VersionStale(version) => (
                 ErrorCode::VersionStale,
                 format!("It was changed meanwhile and has version {version} now; read it again."),
+            ),
+            Kind::Repeated(what) => (
+                ErrorCode::Invalid,
+                format!("The same {what} stands here twice; only the first one counts."),
+            ),
+            Kind::VariantRequired => (
+                ErrorCode::VariantRequired,
+                "The product has several variants; change the price of one of them.".to_owned(),
             ),
             Kind::LastVariant => (
                 ErrorCode::Invalid,

@@ -2,21 +2,20 @@
 //!
 //! Loaders read rows as they are; what a viewer may see is decided where rows become GraphQL types.
 
-use super::model::{ProductFilter, ProductOrder};
-use super::service::Service;
-use super::store;
+use super::model::{ProductFilter, ProductOrder, TREE_DEPTH_MAX};
+use super::service::{ProductDetail, Service};
+use super::store::{self, ProductCounts};
 use crate::app::App;
 use crate::db;
 use crate::error::Fault;
-use crate::graphql::batch::grouped;
+use crate::graphql::loading;
 use crate::page::{BadCursor, Page, PageRequest};
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::dataloader::Loader;
 use entity::catalog::{category, product, product_image, variant};
 use entity::ids::{CategoryId, ProductId, VariantId};
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Lists of one statement: SQLite joins at most 500 selects by UNION ALL.
 const LISTS_PER_STATEMENT: usize = 200;
@@ -49,7 +48,15 @@ pub struct CategoriesOfProduct(pub ProductId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChildrenOfCategory(pub CategoryId);
 
-/// A page of the products of a category and of all below it.
+/// A category and all above it, from the top of the tree down to it, archived ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PathOfCategory(pub CategoryId);
+
+/// How many active products stand in a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProductCountsOfCategory(pub CategoryId);
+
+/// A page of the products of a category and, if the filter says so, of all below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProductsOfCategory {
     /// The category.
@@ -74,11 +81,24 @@ pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Requ
     let loader = CatalogLoader {
         catalog: app.catalog().clone(),
     };
-    // Without delay a batch is still all that the resolvers of one level ask for; waiting would only cost time.
-    request.data(
-        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
-            .delay(Duration::ZERO),
-    )
+    request.data(loading::loader(loader))
+}
+
+impl CatalogLoader {
+    /// A part of each product.
+    async fn of_products<K: Copy + Eq + Hash, V>(
+        &self,
+        keys: &[K],
+        id: impl Fn(&K) -> ProductId,
+        part: impl Fn(&ProductDetail) -> V,
+    ) -> Result<HashMap<K, V>, Arc<Fault>> {
+        let ids: Vec<ProductId> = keys.iter().map(id).collect();
+        let found = self.catalog.products_by_ids(&ids).await?;
+        let found = keys.iter().zip(found);
+        Ok(found
+            .filter_map(|(key, detail)| Some((*key, part(&*detail?))))
+            .collect())
+    }
 }
 
 impl Loader<VariantKey> for CatalogLoader {
@@ -109,15 +129,8 @@ impl Loader<ProductKey> for CatalogLoader {
         &self,
         keys: &[ProductKey],
     ) -> Result<HashMap<ProductKey, Self::Value>, Self::Error> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self.catalog.db().read("catalog.load_products", async |c| {
-            Ok::<_, Fault>(store::products_by_ids(&*c, &ids).await?)
-        });
-        let rows = read.await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (ProductKey(row.id), row))
-            .collect())
+        self.of_products(keys, |key| key.0, |detail| detail.product.clone())
+            .await
     }
 }
 
@@ -130,16 +143,10 @@ impl Loader<CategoryKey> for CatalogLoader {
         keys: &[CategoryKey],
     ) -> Result<HashMap<CategoryKey, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self
-            .catalog
-            .db()
-            .read("catalog.load_categories", async |c| {
-                Ok::<_, Fault>(store::categories_by_ids(&*c, &ids).await?)
-            });
-        let rows = read.await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (CategoryKey(row.id), row))
+        let rows = self.catalog.categories_by_ids(&ids).await?;
+        let found = keys.iter().zip(rows);
+        Ok(found
+            .filter_map(|(key, row)| Some((*key, (*row?).clone())))
             .collect())
     }
 }
@@ -152,18 +159,8 @@ impl Loader<VariantsOfProduct> for CatalogLoader {
         &self,
         keys: &[VariantsOfProduct],
     ) -> Result<HashMap<VariantsOfProduct, Self::Value>, Self::Error> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self
-            .catalog
-            .db()
-            .read("catalog.load_variants_of_products", async |c| {
-                Ok::<_, Fault>(store::variants_by_products(&*c, &ids).await?)
-            });
-        let rows = read.await?;
-        Ok(grouped(
-            rows.into_iter()
-                .map(|row| (VariantsOfProduct(row.product_id), row)),
-        ))
+        self.of_products(keys, |key| key.0, |detail| detail.variants.clone())
+            .await
     }
 }
 
@@ -175,18 +172,8 @@ impl Loader<ImagesOfProduct> for CatalogLoader {
         &self,
         keys: &[ImagesOfProduct],
     ) -> Result<HashMap<ImagesOfProduct, Self::Value>, Self::Error> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self
-            .catalog
-            .db()
-            .read("catalog.load_images_of_products", async |c| {
-                Ok::<_, Fault>(store::images_by_products(&*c, &ids).await?)
-            });
-        let rows = read.await?;
-        Ok(grouped(
-            rows.into_iter()
-                .map(|row| (ImagesOfProduct(row.product_id), row)),
-        ))
+        self.of_products(keys, |key| key.0, |detail| detail.images.clone())
+            .await
     }
 }
 
@@ -198,18 +185,24 @@ impl Loader<CategoriesOfProduct> for CatalogLoader {
         &self,
         keys: &[CategoriesOfProduct],
     ) -> Result<HashMap<CategoriesOfProduct, Self::Value>, Self::Error> {
-        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let read = self
-            .catalog
-            .db()
-            .read("catalog.load_categories_of_products", async |c| {
-                Ok::<_, Fault>(store::categories_by_products(&*c, &ids).await?)
-            });
-        let rows = read.await?;
-        Ok(grouped(
-            rows.into_iter()
-                .map(|(product, row)| (CategoriesOfProduct(product), row)),
-        ))
+        let of_products = self
+            .of_products(keys, |key| key.0, |detail| detail.category_ids.clone())
+            .await?;
+        let mut ids: Vec<CategoryId> = of_products.values().flatten().copied().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = self.catalog.categories_by_ids(&ids).await?;
+        let rows: HashMap<CategoryId, _> = rows.into_iter().flatten().map(|r| (r.id, r)).collect();
+        let of_ids = |ids: Vec<CategoryId>| {
+            let known = ids.iter().filter_map(|id| rows.get(id));
+            let mut known: Vec<category::Model> = known.map(|row| (**row).clone()).collect();
+            known.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+            known
+        };
+        Ok(of_products
+            .into_iter()
+            .map(|(key, ids)| (key, of_ids(ids)))
+            .collect())
     }
 }
 
@@ -221,17 +214,72 @@ impl Loader<ChildrenOfCategory> for CatalogLoader {
         &self,
         keys: &[ChildrenOfCategory],
     ) -> Result<HashMap<ChildrenOfCategory, Self::Value>, Self::Error> {
+        let parents: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = self.catalog.categories_below(&parents).await?;
+        Ok(found
+            .into_iter()
+            .map(|(parent, rows)| (ChildrenOfCategory(parent), rows))
+            .collect())
+    }
+}
+
+impl Loader<PathOfCategory> for CatalogLoader {
+    type Value = Vec<category::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[PathOfCategory],
+    ) -> Result<HashMap<PathOfCategory, Self::Value>, Self::Error> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let read = self
             .catalog
             .db()
-            .read("catalog.load_children_of_categories", async |c| {
-                Ok::<_, Fault>(store::categories_by_parents(&*c, &ids).await?)
+            .read("catalog.load_paths_of_categories", async |c| {
+                let above: Vec<CategoryId> = store::categories_above(&*c, &ids)
+                    .await?
+                    .into_iter()
+                    .collect();
+                Ok::<_, Fault>(store::categories_by_ids(&*c, &above).await?)
+            });
+        let rows = read.await?.into_iter().map(|row| (row.id, row));
+        let rows: HashMap<CategoryId, category::Model> = rows.collect();
+        let path = |key: &PathOfCategory| {
+            let mut path = Vec::new();
+            let mut next = rows.get(&key.0);
+            while let Some(row) = next
+                && path.len() < TREE_DEPTH_MAX
+            {
+                path.push(row.clone());
+                next = row.parent_id.and_then(|parent| rows.get(&parent));
+            }
+            path.reverse();
+            path
+        };
+        Ok(keys.iter().map(|key| (*key, path(key))).collect())
+    }
+}
+
+impl Loader<ProductCountsOfCategory> for CatalogLoader {
+    type Value = ProductCounts;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[ProductCountsOfCategory],
+    ) -> Result<HashMap<ProductCountsOfCategory, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let read = self
+            .catalog
+            .db()
+            .read("catalog.load_product_counts", async |c| {
+                Ok::<_, Fault>(store::products_count_by_categories(&*c, &ids).await?)
             });
         let rows = read.await?;
-        Ok(grouped(rows.into_iter().filter_map(|row| {
-            Some((ChildrenOfCategory(row.parent_id?), row))
-        })))
+        Ok(rows
+            .into_iter()
+            .map(|(id, counts)| (ProductCountsOfCategory(id), counts))
+            .collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The catalogue: a tree of categories, and products that are sold in variants.
 //!
-//! **Tables**: `categories`, `products`, `variants`, `product_categories`, `product_images`.
+//! **Tables**: `categories`, `products`, `variants`, `product_categories`, `product_images`,
+//! `product_terms`.
 //!
 //! **States**: a product is DRAFT, ACTIVE or ARCHIVED; a category is ACTIVE or ARCHIVED; a variant is archived when it
 //! has `archived_at`. Everybody sees what is ACTIVE, staff see all. A list shows what is ACTIVE unless its filter names
@@ -13,6 +14,8 @@
 //! - A product's row is locked before its variants change, by staff or by the inventory, so these columns never lag.
 //! - SKUs are unique without regard to case, slugs and external references as they are written.
 //! - What an order refers to is archived, never deleted (`order_lines.variant_id` is a RESTRICT key).
+//! - `product_terms` has the words that products are found by; every change of what they come from writes them in the same
+//!   transaction (`docs/decisions/0121-search.md`). Whoever repeats a category's name holds its row.
 //! - The tree has no cycle and at most [`model::TREE_DEPTH_MAX`] levels.
 //!
 //! **Events**: none yet; `product.*` and `category.*` come with their own issue.

@@ -5,13 +5,12 @@ use crate::app::App;
 use crate::db::Db;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use crate::graphql::loading;
+use async_graphql::dataloader::Loader;
 use entity::ids::{VariantId, WarehouseId};
 use entity::inventory::{stock, warehouse};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Reads of the inventory, batched within a request.
 #[derive(Clone, Debug)]
@@ -77,8 +76,5 @@ pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Requ
     let loader = InventoryLoader {
         db: app.db().clone(),
     };
-    request.data(
-        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
-            .delay(Duration::ZERO),
-    )
+    request.data(loading::loader(loader))
 }

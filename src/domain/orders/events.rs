@@ -21,9 +21,18 @@ pub const fn event_type(to: OrderStatus) -> &'static str {
         OrderStatus::Expired => "tradepost.order.expired.v1",
         OrderStatus::Failed => "tradepost.order.failed.v1",
         OrderStatus::Fulfilled | OrderStatus::PartlyFulfilled => "tradepost.order.fulfilled.v1",
-        OrderStatus::AwaitingPayment | OrderStatus::Pending => "tradepost.order.updated.v1",
+        OrderStatus::AwaitingPayment | OrderStatus::Pending => UPDATED,
     }
 }
+
+/// A change that has no type of its own.
+pub const UPDATED: &str = "tradepost.order.updated.v1";
+/// A payment was refused; the order can be paid again until its reservation ends.
+pub const PAYMENT_FAILED: &str = "tradepost.order.payment_failed.v1";
+/// Money went back.
+pub const REFUNDED: &str = "tradepost.order.refunded.v1";
+/// The stock of a paid order could not go out: the money goes back, and the order will be cancelled.
+pub const STOCK_UPDATE_FAILED: &str = "tradepost.stock.update_failed.v1";
 
 /// The type of the first event of an order.
 pub const CREATED: &str = "tradepost.order.created.v1";
@@ -63,6 +72,10 @@ pub struct Line {
     pub name: String,
     /// Units.
     pub quantity: i64,
+    /// Units that were sent.
+    pub fulfilled_quantity: i64,
+    /// Units that were paid back.
+    pub refunded_quantity: i64,
     /// Price of one unit.
     pub unit_price: Amount,
     /// Quantity × unit price.
@@ -90,6 +103,11 @@ pub struct OrderBody {
     pub user_id: Option<Uuid>,
     /// What is to be paid.
     pub total: Amount,
+    /// What was paid back.
+    pub refunded: Amount,
+    /// Why the payment was refused or the stock could not go out, as a code; only in those two events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// The lines.
     pub lines: Vec<Line>,
     /// When it was made.
@@ -98,23 +116,32 @@ pub struct OrderBody {
     pub updated_at: String,
 }
 
-/// The event of an order after a change; without a previous state it is `order.created`.
+/// What an event tells beside the order.
+#[derive(Clone, Debug, Default)]
+pub struct Told<'a> {
+    /// The state before; none for `order.created`.
+    pub previous: Option<OrderStatus>,
+    /// Its type, where the new state alone does not give it.
+    pub event_type: Option<&'static str>,
+    /// A code of what failed.
+    pub failure: Option<&'a str>,
+}
+
+/// The event of an order after a change.
 #[must_use]
-pub fn event(
-    order: &order::Model,
-    lines: &[order_line::Model],
-    previous: Option<OrderStatus>,
-) -> NewEvent {
+pub fn event(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>) -> NewEvent {
     let currency = order.currency.as_str();
     let body = OrderBody {
         order_id: order.id.0,
         number: order.number.clone(),
         version: order.version,
         status: order.status.as_str(),
-        previous_status: previous.map(OrderStatus::as_str),
+        previous_status: told.previous.map(OrderStatus::as_str),
         payment_status: order.payment_status.as_str(),
         user_id: order.user_id.map(|id| id.0),
         total: Amount::new(order.total_minor, currency),
+        refunded: Amount::new(order.refunded_minor, currency),
+        failure: told.failure.map(str::to_owned),
         lines: lines
             .iter()
             .map(|line| Line {
@@ -124,6 +151,8 @@ pub fn event(
                 sku: line.sku.clone(),
                 name: line.name.clone(),
                 quantity: line.quantity,
+                fulfilled_quantity: line.fulfilled,
+                refunded_quantity: line.refunded,
                 unit_price: Amount::new(line.unit_price_minor, currency),
                 total: Amount::new(line.total_minor, currency),
             })
@@ -135,10 +164,10 @@ pub fn event(
         aggregate_type: AGGREGATE,
         aggregate_id: order.id.0,
         aggregate_version: Some(order.version),
-        event_type: if previous.is_none() {
-            CREATED
-        } else {
-            event_type(order.status)
+        event_type: match (told.event_type, told.previous) {
+            (Some(event_type), _) => event_type,
+            (None, Some(_)) => event_type(order.status),
+            (None, None) => CREATED,
         },
         payload: serde_json::json!(body),
         created_at: order.updated_at,

@@ -7,14 +7,16 @@ use crate::db::Db;
 use crate::db::page;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
+use crate::graphql::loading;
 use crate::page::{BadCursor, Page, PageRequest};
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::dataloader::Loader;
 use entity::ids::OrderId;
-use entity::orders::{order, order_history, order_line};
+use entity::orders::{
+    order, order_fulfillment, order_fulfillment_line, order_history, order_line, order_note,
+    order_request,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Reads of orders, batched within a request.
 #[derive(Clone, Debug)]
@@ -33,6 +35,27 @@ pub struct LinesOfOrder(pub OrderId);
 /// History of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HistoryOfOrder(pub OrderId);
+
+/// Notes about an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NotesOfOrder(pub OrderId);
+
+/// Parcels of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FulfillmentsOfOrder(pub OrderId);
+
+/// A parcel with its lines.
+#[derive(Clone, Debug)]
+pub struct Parcel(
+    /// The parcel.
+    pub order_fulfillment::Model,
+    /// What is in it.
+    pub Vec<order_fulfillment_line::Model>,
+);
+
+/// Where the request for an order came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestOfOrder(pub OrderId);
 
 /// A page of the orders below a parent. Equal pages of several parents are one statement.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +157,76 @@ impl Loader<HistoryOfOrder> for OrdersLoader {
     }
 }
 
+impl Loader<NotesOfOrder> for OrdersLoader {
+    type Value = Vec<order_note::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[NotesOfOrder],
+    ) -> Result<HashMap<NotesOfOrder, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("orders.load_notes", async |c| {
+                Ok::<_, Fault>(store::notes_of_orders(&*c, &ids).await?)
+            })
+            .await?;
+        Ok(grouped(
+            rows.into_iter()
+                .map(|row| (NotesOfOrder(row.order_id), row)),
+        ))
+    }
+}
+
+impl Loader<FulfillmentsOfOrder> for OrdersLoader {
+    type Value = Vec<Parcel>;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[FulfillmentsOfOrder],
+    ) -> Result<HashMap<FulfillmentsOfOrder, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let (rows, lines) = self
+            .db
+            .read("orders.load_fulfillments", async |c| {
+                let rows = store::fulfillments_of_orders(&*c, &ids).await?;
+                let parcels: Vec<_> = rows.iter().map(|row| row.id).collect();
+                let lines = store::lines_of_fulfillments(&*c, &parcels).await?;
+                Ok::<_, Fault>((rows, lines))
+            })
+            .await?;
+        let mut lines = grouped(lines.into_iter().map(|row| (row.fulfillment_id, row)));
+        Ok(grouped(rows.into_iter().map(|row| {
+            let lines = lines.remove(&row.id).unwrap_or_default();
+            (FulfillmentsOfOrder(row.order_id), Parcel(row, lines))
+        })))
+    }
+}
+
+impl Loader<RequestOfOrder> for OrdersLoader {
+    type Value = order_request::Model;
+    type Error = Arc<Fault>;
+
+    async fn load(
+        &self,
+        keys: &[RequestOfOrder],
+    ) -> Result<HashMap<RequestOfOrder, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("orders.load_requests", async |c| {
+                Ok::<_, Fault>(store::requests_of_orders(&*c, &ids).await?)
+            })
+            .await?;
+        let rows = rows.into_iter();
+        Ok(rows
+            .map(|row| (RequestOfOrder(row.order_id), row))
+            .collect())
+    }
+}
+
 impl Loader<OrdersBelow> for OrdersLoader {
     type Value = Page<order::Model>;
     type Error = BatchError;
@@ -173,8 +266,5 @@ pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Requ
     let loader = OrdersLoader {
         db: app.db().clone(),
     };
-    request.data(
-        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
-            .delay(Duration::ZERO),
-    )
+    request.data(loading::loader(loader))
 }

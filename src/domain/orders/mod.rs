@@ -1,6 +1,8 @@
 //! Orders: what a customer buys, from the reservation to its end.
 //!
-//! **Tables**: `orders`, `order_lines` (copies of what was sold), `order_history` (one row a version), `number_blocks`.
+//! **Tables**: `orders`, `order_lines` (copies of what was sold), `order_history` (one row a version), `order_notes`,
+//! `order_fulfillments` and `order_fulfillment_lines` (parcels), `order_refunds` and `order_refund_lines`, `order_sagas`
+//! (what a checkout does next), `order_requests` (where an order came from, forgotten after 90 days), `number_blocks`.
 //!
 //! **States** (`model::allowed`): AWAITING_PAYMENT ⇄ PENDING → PAID → PARTLY_FULFILLED → FULFILLED; CANCELLED, EXPIRED
 //! and FAILED are final. Each commit that changes an order raises `version` by one, writes one row of history and
@@ -11,7 +13,11 @@
 //! and the conditional stock updates are its last statements. When another order took the units meanwhile, the
 //! transaction is rolled back and the order planned anew.
 //!
-//! **Events**: `tradepost.order.created.v1`, `.paid`, `.cancelled`, `.expired` (`events.rs`).
+//! **Checkout** is a saga (`service/saga.rs`): the payment is captured, the stock goes out, or what was done is undone;
+//! every step can be repeated, and workers finish what a crash leaves (`docs/architecture.md`).
+//!
+//! **Events** (`events.rs`): `tradepost.order.created.v1`, `.updated`, `.paid`, `.payment_failed`, `.fulfilled`,
+//! `.refunded`, `.cancelled`, `.expired`, `.failed`, and `tradepost.stock.update_failed.v1`.
 
 pub mod error;
 pub mod events;

@@ -50,16 +50,7 @@ impl Numbers {
         let mut block = self.block.lock().await;
         if block.year != year || block.next >= block.end {
             let series = format!("{}-{year}", self.prefix);
-            let series = series.as_str();
-            let next = match self.take(series).await {
-                // Another replica wrote the year's first row in the same moment: now it is there.
-                Err(Fault::Db(error))
-                    if error::is_duplicate(&error, "PRIMARY", "number_blocks.series") =>
-                {
-                    self.take(series).await?
-                }
-                taken => taken?,
-            };
+            let next = self.block(&series, BLOCK).await?;
             *block = Block {
                 year,
                 next,
@@ -71,10 +62,36 @@ impl Numbers {
         Ok(format!("{}-{year}-{number:06}", self.prefix))
     }
 
-    async fn take(&self, series: &str) -> Result<i64, Fault> {
+    /// So many numbers of any year, for orders that were made elsewhere in that year.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn of_year(&self, year: i32, count: usize) -> Result<Vec<String>, Fault> {
+        let series = format!("{}-{year}", self.prefix);
+        let size = i64::try_from(count).unwrap_or(i64::MAX);
+        let first = self.block(&series, size).await?;
+        let numbers = first..first.saturating_add(size);
+        Ok(numbers
+            .map(|number| format!("{series}-{number:06}"))
+            .collect())
+    }
+
+    async fn block(&self, series: &str, size: i64) -> Result<i64, Fault> {
+        match self.take(series, size).await {
+            // Another replica wrote the year's first row in the same moment: now it is there.
+            Err(Fault::Db(error))
+                if error::is_duplicate(&error, "PRIMARY", "number_blocks.series") =>
+            {
+                self.take(series, size).await
+            }
+            taken => taken,
+        }
+    }
+
+    async fn take(&self, series: &str, size: i64) -> Result<i64, Fault> {
         self.db
             .write("orders.number_block", async |tx| {
-                Ok(store::number_block_take(&*tx, series, BLOCK).await?)
+                Ok(store::number_block_take(&*tx, series, size).await?)
             })
             .await
     }

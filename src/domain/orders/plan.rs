@@ -8,9 +8,12 @@ use crate::domain::inventory::model::{Allocation, Available, Need, allocate};
 use crate::events::outbox::NewEvent;
 use crate::money;
 use chrono::{DateTime, Utc};
+use entity::accounts::Address;
 use entity::ids::{OrderId, UserId};
 use entity::inventory::{ReservationStatus, reservation};
-use entity::orders::{OrderOrigin, OrderStatus, PaymentStatus, order, order_history, order_line};
+use entity::orders::{
+    OrderOrigin, OrderStatus, PaymentStatus, order, order_history, order_line, order_request,
+};
 
 /// An order that was asked for, with what its lines turned out to be.
 #[derive(Clone, Debug)]
@@ -27,6 +30,14 @@ pub struct Wanted {
     pub client_reference: Option<String>,
     /// A note of the customer.
     pub note: Option<String>,
+    /// Where it is sent.
+    pub shipping_address: Option<Address>,
+    /// Who is billed.
+    pub billing_address: Option<Address>,
+    /// Whether its payment starts in the same transaction.
+    pub is_paying: bool,
+    /// Where it came from.
+    pub request: order_request::Model,
     /// The currency.
     pub currency: String,
     /// When.
@@ -44,6 +55,8 @@ pub struct Plan {
     pub lines: Vec<order_line::Model>,
     /// Its first row of history.
     pub history: order_history::Model,
+    /// Where it came from.
+    pub request: order_request::Model,
     /// What it holds.
     pub reservations: Vec<reservation::Model>,
     /// The units to take.
@@ -104,11 +117,12 @@ pub fn plan(clock: &Clock, wanted: &Wanted, stock: &[Available]) -> Result<Plan,
         reason: None,
         created_at: wanted.now,
     };
-    let event = events::event(&order, &lines, None);
+    let event = events::event(&order, &lines, &events::Told::default());
     Ok(Plan {
         order,
         lines,
         history,
+        request: wanted.request.clone(),
         reservations,
         allocations,
         event,
@@ -116,25 +130,38 @@ pub fn plan(clock: &Clock, wanted: &Wanted, stock: &[Available]) -> Result<Plan,
 }
 
 fn order(wanted: &Wanted, total_minor: i64) -> order::Model {
+    let (status, payment_status) = if wanted.is_paying {
+        (OrderStatus::Pending, PaymentStatus::Pending)
+    } else {
+        (OrderStatus::AwaitingPayment, PaymentStatus::Unpaid)
+    };
     order::Model {
         id: wanted.id,
         number: wanted.number.clone(),
         user_id: Some(wanted.user_id),
-        status: OrderStatus::AwaitingPayment,
-        payment_status: PaymentStatus::Unpaid,
+        status,
+        payment_status,
         origin: OrderOrigin::Live,
+        source: None,
+        external_reference: None,
+        customer_reference: None,
         client_reference: wanted.client_reference.clone(),
         note: wanted.note.clone(),
+        shipping_address: wanted.shipping_address.clone(),
+        billing_address: wanted.billing_address.clone(),
         cancel_reason: None,
         subtotal_minor: total_minor,
         total_minor,
+        refunded_minor: 0,
         currency: wanted.currency.clone(),
         reservation_expires_at: Some(wanted.expires_at),
+        reservation_extended_at: None,
         version: 1,
         created_at: wanted.now,
         updated_at: wanted.now,
         paid_at: None,
         cancelled_at: None,
+        fulfilled_at: None,
     }
 }
 
@@ -156,6 +183,10 @@ fn lines(clock: &Clock, wanted: &Wanted) -> Option<Vec<order_line::Model>> {
                 quantity: *quantity,
                 unit_price_minor: variant.unit_price_minor,
                 total_minor: money::line_total(*quantity, variant.unit_price_minor)?,
+                fulfilled: 0,
+                refunded: 0,
+                dropped: 0,
+                restocked: 0,
             })
         })
         .collect()

@@ -1,19 +1,26 @@
 //! Every query of orders.
 
-use super::model::{Filter, Parent, Scope, Sort, Sorting};
+pub mod import;
+pub mod refunds;
+pub mod sagas;
+
+use super::model::{Filter, Parent, Scope, Sort, Sorting, Sums};
 use super::plan::Plan;
+use crate::db::insert_all;
+use crate::db::keys::padded;
 use crate::db::page::Keyset;
+use crate::db::{Engine, sum_i64};
 use chrono::{DateTime, Utc};
-use entity::ids::{OrderId, UserId};
-use entity::orders::{OrderStatus, number_block, order, order_history, order_line};
+use entity::ids::{OrderFulfillmentId, OrderId, UserId};
+use entity::orders::{
+    OrderStatus, PaymentStatus, number_block, order, order_fulfillment, order_fulfillment_line,
+    order_history, order_line, order_note, order_request,
+};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
-
-/// Rows of one multi-row insert: stays well below both engines' limits of bound values.
-const INSERT_ROWS: usize = 1_000;
 
 fn scoped(scope: Scope) -> Select<order::Entity> {
     match scope {
@@ -47,6 +54,12 @@ pub fn orders(scope: Scope, filter: &Filter) -> Select<order::Entity> {
     if let Some(reference) = &filter.client_reference {
         select = select.filter(order::COLUMN.client_reference.eq(reference.to_owned()));
     }
+    if let Some(reference) = &filter.external_reference {
+        select = select.filter(order::COLUMN.external_reference.eq(reference.to_owned()));
+    }
+    if let Some(reference) = &filter.customer_reference {
+        select = select.filter(order::COLUMN.customer_reference.eq(reference.to_owned()));
+    }
     if let Some(from) = filter.created_from {
         select = select.filter(order::COLUMN.created_at.gte(from));
     }
@@ -68,6 +81,7 @@ pub const fn keyset(sorting: Sorting) -> Keyset<order::Entity> {
     let (name, column) = match sorting.sort {
         Sort::CreatedAt => ("CREATED_AT", order::Column::CreatedAt),
         Sort::Total => ("TOTAL", order::Column::TotalMinor),
+        Sort::Number => ("NUMBER", order::Column::Number),
     };
     Keyset {
         name,
@@ -151,19 +165,12 @@ pub async fn order_lock(
 
 /// Writes the rows of orders, all but their stock.
 pub async fn orders_insert(c: &impl ConnectionTrait, plans: &[&Plan]) -> Result<(), DbErr> {
-    let orders = plans
-        .iter()
-        .map(|plan| plan.order.clone().into_active_model());
-    order::Entity::insert_many(orders)
-        .exec_without_returning(c)
-        .await?;
-    let lines: Vec<_> = plans.iter().flat_map(|plan| &plan.lines).collect();
-    for chunk in lines.chunks(INSERT_ROWS) {
-        let rows = chunk.iter().map(|&line| line.clone().into_active_model());
-        order_line::Entity::insert_many(rows)
-            .exec_without_returning(c)
-            .await?;
-    }
+    let orders = plans.iter().map(|plan| plan.order.clone()).collect();
+    insert_all(c, orders).await?;
+    let requests = plans.iter().map(|plan| plan.request.clone()).collect();
+    insert_all(c, requests).await?;
+    let lines = plans.iter().flat_map(|plan| plan.lines.clone()).collect();
+    insert_all(c, lines).await?;
     history_insert(c, plans.iter().map(|plan| plan.history.clone()).collect()).await
 }
 
@@ -172,11 +179,7 @@ pub async fn history_insert(
     c: &impl ConnectionTrait,
     rows: Vec<order_history::Model>,
 ) -> Result<(), DbErr> {
-    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-    order_history::Entity::insert_many(rows)
-        .exec_without_returning(c)
-        .await?;
-    Ok(())
+    insert_all(c, rows).await
 }
 
 /// Writes an order's changed state if it still is at the version before.
@@ -195,13 +198,22 @@ pub async fn order_update(c: &impl ConnectionTrait, row: &order::Model) -> Resul
             Expr::value(row.cancel_reason.clone()),
         )
         .col_expr(
+            order::Column::RefundedMinor,
+            Expr::value(row.refunded_minor),
+        )
+        .col_expr(
             order::Column::ReservationExpiresAt,
             Expr::value(row.reservation_expires_at),
+        )
+        .col_expr(
+            order::Column::ReservationExtendedAt,
+            Expr::value(row.reservation_extended_at),
         )
         .col_expr(order::Column::Version, Expr::value(row.version))
         .col_expr(order::Column::UpdatedAt, Expr::value(row.updated_at))
         .col_expr(order::Column::PaidAt, Expr::value(row.paid_at))
         .col_expr(order::Column::CancelledAt, Expr::value(row.cancelled_at))
+        .col_expr(order::Column::FulfilledAt, Expr::value(row.fulfilled_at))
         .filter(order::COLUMN.id.eq(row.id))
         .filter(order::COLUMN.version.eq(row.version - 1))
         .exec(c)
@@ -257,6 +269,161 @@ pub async fn history_of_orders(
         .order_by_asc(order_history::COLUMN.version)
         .all(c)
         .await
+}
+
+/// Writes what was sent, refunded, dropped and restocked of lines; the caller holds the order's lock.
+pub async fn lines_update(
+    c: &impl ConnectionTrait,
+    lines: &[order_line::Model],
+) -> Result<(), DbErr> {
+    for line in lines {
+        let done = order_line::Entity::update_many()
+            .col_expr(order_line::Column::Fulfilled, Expr::value(line.fulfilled))
+            .col_expr(order_line::Column::Refunded, Expr::value(line.refunded))
+            .col_expr(order_line::Column::Dropped, Expr::value(line.dropped))
+            .col_expr(order_line::Column::Restocked, Expr::value(line.restocked))
+            .filter(order_line::COLUMN.id.eq(line.id))
+            .exec(c)
+            .await?;
+        if done.rows_affected != 1 {
+            return Err(DbErr::Custom(format!("order line {} is gone", line.id)));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a note.
+pub async fn note_insert(c: &impl ConnectionTrait, row: order_note::Model) -> Result<(), DbErr> {
+    insert_all(c, vec![row]).await
+}
+
+/// Notes about orders, oldest first.
+pub async fn notes_of_orders(
+    c: &impl ConnectionTrait,
+    orders: &[OrderId],
+) -> Result<Vec<order_note::Model>, DbErr> {
+    order_note::Entity::find()
+        .filter(order_note::COLUMN.order_id.is_in(padded(orders.to_vec())))
+        .order_by_asc(order_note::COLUMN.created_at)
+        .order_by_asc(order_note::COLUMN.id)
+        .all(c)
+        .await
+}
+
+/// Writes a parcel with its lines.
+pub async fn fulfillment_insert(
+    c: &impl ConnectionTrait,
+    row: order_fulfillment::Model,
+    lines: Vec<order_fulfillment_line::Model>,
+) -> Result<(), DbErr> {
+    insert_all(c, vec![row]).await?;
+    insert_all(c, lines).await
+}
+
+/// Parcels of orders, oldest first.
+pub async fn fulfillments_of_orders(
+    c: &impl ConnectionTrait,
+    orders: &[OrderId],
+) -> Result<Vec<order_fulfillment::Model>, DbErr> {
+    order_fulfillment::Entity::find()
+        .filter(
+            order_fulfillment::COLUMN
+                .order_id
+                .is_in(padded(orders.to_vec())),
+        )
+        .order_by_asc(order_fulfillment::COLUMN.created_at)
+        .order_by_asc(order_fulfillment::COLUMN.id)
+        .all(c)
+        .await
+}
+
+/// Lines of parcels.
+pub async fn lines_of_fulfillments(
+    c: &impl ConnectionTrait,
+    fulfillments: &[OrderFulfillmentId],
+) -> Result<Vec<order_fulfillment_line::Model>, DbErr> {
+    let ids = padded(fulfillments.to_vec());
+    order_fulfillment_line::Entity::find()
+        .filter(order_fulfillment_line::COLUMN.fulfillment_id.is_in(ids))
+        .order_by_asc(order_fulfillment_line::COLUMN.order_line_id)
+        .all(c)
+        .await
+}
+
+/// Where orders came from, as far as it is not forgotten.
+pub async fn requests_of_orders(
+    c: &impl ConnectionTrait,
+    orders: &[OrderId],
+) -> Result<Vec<order_request::Model>, DbErr> {
+    order_request::Entity::find()
+        .filter(
+            order_request::COLUMN
+                .order_id
+                .is_in(padded(orders.to_vec())),
+        )
+        .all(c)
+        .await
+}
+
+/// Orders of which it is still known where they came from, though they were made before `before`.
+pub async fn requests_old(
+    c: &impl ConnectionTrait,
+    before: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<OrderId>, DbErr> {
+    let rows = order_request::Entity::find()
+        .filter(order_request::COLUMN.created_at.lt(before))
+        .limit(limit)
+        .all(c)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.order_id).collect())
+}
+
+/// Forgets where orders came from.
+pub async fn requests_delete(c: &impl ConnectionTrait, orders: &[OrderId]) -> Result<(), DbErr> {
+    order_request::Entity::delete_many()
+        .filter(
+            order_request::COLUMN
+                .order_id
+                .is_in(padded(orders.to_vec())),
+        )
+        .exec(c)
+        .await?;
+    Ok(())
+}
+
+/// How many orders of a scope there are, and what they sum to, by state and payment status.
+pub async fn orders_sums(
+    c: &impl ConnectionTrait,
+    engine: Engine,
+    scope: Scope,
+    filter: &Filter,
+) -> Result<Vec<Sums>, DbErr> {
+    let rows = orders(scope, filter)
+        .select_only()
+        .column(order::Column::Status)
+        .column(order::Column::PaymentStatus)
+        .expr_as(Expr::col(order::Column::Id).count(), "orders")
+        .expr_as(sum_i64(engine, order::Column::TotalMinor), "total_minor")
+        .expr_as(
+            sum_i64(engine, order::Column::RefundedMinor),
+            "refunded_minor",
+        )
+        .group_by(order::Column::Status)
+        .group_by(order::Column::PaymentStatus)
+        .into_tuple::<(OrderStatus, PaymentStatus, i64, i64, i64)>()
+        .all(c)
+        .await?;
+    let sums = rows.into_iter().map(
+        |(status, payment_status, orders, total_minor, refunded_minor)| Sums {
+            status,
+            payment_status,
+            orders,
+            total_minor,
+            refunded_minor,
+        },
+    );
+    Ok(sums.collect())
 }
 
 /// Takes a block of numbers and returns its first.

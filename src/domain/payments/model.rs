@@ -8,8 +8,8 @@ use entity::payments::{DeclineReason, PaymentGoal, PaymentState, ProviderOperati
 /// Longest text of a reason or a provider's answer in a row, in characters.
 const TEXT_MAX: usize = 200;
 
-/// How an order is to be paid.
-#[derive(Clone, PartialEq, Eq)]
+/// How an order is to be paid. It is serialized only to be hashed with a request's idempotency key.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub enum Method {
     /// By card.
     Card {

@@ -7,14 +7,13 @@ use crate::app::App;
 use crate::db::Db;
 use crate::db::page;
 use crate::error::Fault;
+use crate::graphql::loading::loader;
 use crate::page::{BadCursor, Page, PageRequest};
-use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::dataloader::Loader;
 use entity::ids::UserId;
 use entity::wallet::{asset, transaction};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Reads of wallets, batched within a request.
 #[derive(Clone, Debug)]
@@ -147,11 +146,8 @@ impl Loader<TransactionsBelow> for WalletLoader {
 /// Gives a request its own loader.
 #[must_use]
 pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = WalletLoader {
+    let wallet = WalletLoader {
         db: app.db().clone(),
     };
-    request.data(
-        DataLoader::new(loader, TokioSpawner::current(), TokioTimer::default())
-            .delay(Duration::ZERO),
-    )
+    request.data(loader(wallet))
 }

@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tradepost::app::App;
 use tradepost::graphql::engine::Engine;
 use tradepost::graphql::schema;
 use tradepost::http::Server;
@@ -25,18 +26,27 @@ impl TestApp {
         self.serve_engine(schema::build(&self.app)).await
     }
 
+    /// Serves a replica of this app.
+    pub(crate) async fn serve_replica(&self, app: &App) -> Running {
+        serve(app, schema::build(app)).await
+    }
+
     /// Serves another schema, for what the real one has no fields for.
     pub(crate) async fn serve_engine(&self, engine: Engine) -> Running {
-        let server = Server::bind(self.app.clone(), engine).await.unwrap();
-        let (address, admin) = (server.local_addr(), server.admin_addr());
-        let stop = CancellationToken::new();
-        self.app.workers().spawn(server.serve(stop.clone()));
-        Running {
-            address,
-            admin,
-            guard: stop.clone().drop_guard(),
-            stop,
-        }
+        serve(&self.app, engine).await
+    }
+}
+
+async fn serve(app: &App, engine: Engine) -> Running {
+    let server = Server::bind(app.clone(), engine).await.unwrap();
+    let (address, admin) = (server.local_addr(), server.admin_addr());
+    let stop = CancellationToken::new();
+    app.workers().spawn(server.serve(stop.clone()));
+    Running {
+        address,
+        admin,
+        guard: stop.clone().drop_guard(),
+        stop,
     }
 }
 

@@ -1,9 +1,11 @@
 //! A test's own app on its own database.
 
+pub(crate) mod books;
 pub(crate) mod csv_file;
 pub(crate) mod graph;
 pub(crate) mod http;
 pub(crate) mod process;
+pub(crate) mod redis_server;
 pub(crate) mod retail;
 pub(crate) mod services;
 mod shop;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tradepost::app::App;
+use tradepost::cache::Faults;
 use tradepost::clock::Clock;
 use tradepost::config::Config;
 use tradepost::db::migrate::{self, Direction};
@@ -37,6 +40,17 @@ pub(crate) fn profile() -> Profile {
         Some("embedded") | None => Profile::Embedded,
         Some(other) => panic!("TRADEPOST_TEST_PROFILE is {other}; it can be embedded or services"),
     }
+}
+
+/// A task of a test, which ends with its runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests play clients and servers that no App knows"
+)]
+pub(crate) fn spawn<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(task)
 }
 
 /// A variable of the test run.
@@ -83,6 +97,20 @@ impl TestApp {
 
     /// The same with other settings.
     pub(crate) async fn with(changes: &[(&'static str, Value)]) -> Self {
+        Self::with_faults(changes, Faults::default()).await
+    }
+
+    /// The only replica of its shop, which remembers by itself on both forms: what it asks of the database is the same.
+    pub(crate) async fn alone(changes: &[(&'static str, Value)]) -> Self {
+        let alone = [
+            ("redis.url", json!("")),
+            ("cache.single_replica", json!(true)),
+        ];
+        Self::with(&[&alone[..], changes].concat()).await
+    }
+
+    /// The same with what is to go wrong in the cache.
+    pub(crate) async fn with_faults(changes: &[(&'static str, Value)], faults: Faults) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = settings(dir.path());
         let database = match profile() {
@@ -109,7 +137,9 @@ impl TestApp {
         };
         settings.extend_from_slice(changes);
         let config = Config::with(settings).unwrap();
-        let app = App::new(config, Clock::system()).await.unwrap();
+        let app = App::with_faults(config, Clock::system(), faults)
+            .await
+            .unwrap();
         if profile() == Profile::Services {
             migrate::run(app.db(), app.config(), Direction::Up)
                 .await
@@ -126,6 +156,12 @@ impl TestApp {
     /// The same with other settings.
     pub(crate) async fn replica_with(&self, config: Config) -> App {
         App::new(config, self.app.clock().clone()).await.unwrap()
+    }
+
+    /// Another process with what is to go wrong in its cache.
+    pub(crate) async fn replica_with_faults(&self, faults: Faults) -> App {
+        let (config, clock) = (self.app.config().clone(), self.app.clock().clone());
+        App::with_faults(config, clock, faults).await.unwrap()
     }
 
     /// The address of the test's database, for a second process or a bare client.
@@ -199,4 +235,16 @@ pub(crate) async fn mysql(url: &str, sql: &str) {
         .await
         .unwrap();
     connection.close().await.unwrap();
+}
+
+/// One number that a statement answers, by a bare client.
+pub(crate) async fn mysql_value(url: &str, sql: &str) -> i64 {
+    use sea_orm::sqlx::{Connection as _, Row as _};
+    let mut connection = sea_orm::sqlx::MySqlConnection::connect(url).await.unwrap();
+    let row = sea_orm::sqlx::query(sea_orm::sqlx::AssertSqlSafe(sql.to_owned()))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    row.get(0)
 }

@@ -37,6 +37,15 @@ impl Process {
 
     /// The same with other arguments.
     pub(crate) async fn start_with(test: &TestApp, arguments: &'static [&'static str]) -> Self {
+        Self::start_set(test, arguments, &[]).await
+    }
+
+    /// The same with further settings.
+    pub(crate) async fn start_set(
+        test: &TestApp,
+        arguments: &'static [&'static str],
+        more: &[(&str, &str)],
+    ) -> Self {
         let config = test.app.config();
         let address = free_address();
         let mut settings: Vec<(String, String)> = [
@@ -45,6 +54,10 @@ impl Process {
             ("TRADEPOST_SERVER__DATA_DIR", config.server.data_dir.clone()),
             ("TRADEPOST_HTTP__ADMIN_ADDRESS", String::new()),
             ("TRADEPOST_AUTH__BCRYPT_COST", "4".to_owned()),
+            (
+                "TRADEPOST_SHOP__RESERVATION_MIN",
+                config.shop.reservation_min.to_string(),
+            ),
             (
                 "TRADEPOST_EVENTS__TOPIC_PREFIX",
                 config.events.topic_prefix.clone(),
@@ -59,6 +72,8 @@ impl Process {
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec();
         settings.push(("DATABASE_URL".to_owned(), test.database_url()));
+        let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        settings.extend(more.iter().map(own));
         if profile() == Profile::Services {
             settings.push(("REDIS_URL".to_owned(), need("TRADEPOST_TEST_REDIS_URL")));
             settings.push((
@@ -82,6 +97,11 @@ impl Process {
     /// Ends it at once, as a crash does, and returns when it is gone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end of a process that ends by itself.
+    pub(crate) fn wait_until_gone(&mut self) {
         self.child.wait().unwrap();
     }
 

@@ -37,3 +37,16 @@ pub(crate) fn catalogue(invoices: &Path, folder: &Path) -> (PathBuf, convert::Su
     let summary = convert::catalogue(input, File::create(&path).unwrap()).unwrap();
     (path, summary)
 }
+
+/// The orders that the example makes of them, and the lines that are no sales, as files in `folder`.
+pub(crate) fn orders(invoices: &Path, folder: &Path) -> (PathBuf, PathBuf, convert::OrdersSummary) {
+    let (sold, others) = (folder.join("orders.csv"), folder.join("not-a-sale.csv"));
+    let input = convert::open(invoices).unwrap();
+    let summary = convert::orders(
+        input,
+        File::create(&sold).unwrap(),
+        File::create(&others).unwrap(),
+    )
+    .unwrap();
+    (sold, others, summary)
+}

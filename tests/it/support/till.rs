@@ -10,7 +10,7 @@ use entity::payments::{
 use entity::wallet::AccountKind;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::service::{NewLine, NewOrder};
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::domain::payments::service::hook::Hook;
 use tradepost::domain::payments::service::{
     Method, NewPayment, NewRefund, RefundExceedsCapture, Service,
@@ -44,8 +44,7 @@ impl Till {
                 reference: VariantReference::Sku("tea".to_owned()),
                 quantity: 1,
             }],
-            client_reference: None,
-            note: None,
+            details: Details::default(),
         };
         let (order, _) = test
             .app
@@ -55,7 +54,7 @@ impl Till {
             .unwrap();
         Self {
             user,
-            order: order.id,
+            order: order.order.id,
             test,
         }
     }

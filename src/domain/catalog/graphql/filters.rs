@@ -1,14 +1,17 @@
 //! How clients name products and categories, narrow lists of them and sort them.
 
-use super::types::{Availability, CategoryStatus, ProductStatus};
-use crate::domain::catalog::model::{self, CategorySort, PRODUCT_NAME_MAX, ProductSort, fold};
+use super::types::{Availability, CategoryStatus, ProductStatus, sees_all};
+use crate::app::App;
+use crate::domain::catalog::model::{
+    self, CategorySort, PRODUCT_NAME_MAX, ProductSort, SEARCH_MAX, Search, TooManyWords, fold,
+};
 use crate::graphql::connection::OrderDirection;
 use crate::graphql::error::ApiError;
 use crate::graphql::filter::{DecimalFilter, IdFilter, TextFilter, one_of};
 use crate::graphql::scalars::{Decimal, query_id};
 use crate::graphql::validate;
 use crate::money;
-use async_graphql::{Enum, ID, InputObject, OneofObject};
+use async_graphql::{Context, Enum, ID, InputObject, OneofObject};
 use validator::Validate;
 
 /// Names a product; exactly one field.
@@ -81,11 +84,15 @@ pub struct AvailabilityFilter {
 }
 
 /// Narrows a list of products; all that is given must hold.
-#[derive(Clone, Debug, Default, InputObject, Validate)]
+#[derive(Clone, Debug, InputObject, Validate)]
 pub struct ProductFilter {
     /// Standing in one of these categories, or in a category below.
     #[validate(nested)]
     pub category: Option<IdFilter>,
+    /// With `false` only products that stand in the category itself, not in a category below, are listed; also below
+    /// `Category.products`.
+    #[graphql(default = true)]
+    pub include_subcategories: bool,
     /// Price of the default variant, in the shop's currency.
     #[validate(nested)]
     pub price: Option<DecimalFilter>,
@@ -98,23 +105,45 @@ pub struct ProductFilter {
     /// Name, without regard to case.
     #[validate(nested)]
     pub name: Option<TextFilter>,
+    /// Found by these words, at most 200 characters: each must stand in the SKU, the name, the name of a category or the
+    /// description; of the last word the beginning is enough. Case and accents do not count. A text without any letter or
+    /// digit does not narrow the list. If nothing is said of the order, what fits best comes first.
+    #[validate(length(max = SEARCH_MAX))]
+    pub search: Option<String>,
+}
+
+impl Default for ProductFilter {
+    fn default() -> Self {
+        Self {
+            category: None,
+            include_subcategories: true,
+            price: None,
+            availability: None,
+            status: None,
+            name: None,
+            search: None,
+        }
+    }
 }
 
 impl ProductFilter {
-    /// The filter in the terms of the domain. `sees_all` tells whether the viewer sees more than what is active; it is
-    /// asked only when the filter asks for more.
-    pub(super) fn read(
-        self,
-        currency: &str,
-        sees_all: impl FnOnce() -> bool,
-    ) -> Result<model::ProductFilter, ApiError> {
+    /// The filter in the terms of the domain. Whether the viewer sees more than what is active is asked only when the
+    /// filter asks for more.
+    pub(super) fn read(self, ctx: &Context<'_>) -> Result<model::ProductFilter, ApiError> {
         use entity::catalog::ProductStatus::Active;
         validate::check_query(&self)?;
+        let app = ctx.data_unchecked::<App>();
+        let currency = app.catalog().currency();
         let status = self.status.unwrap_or_default();
         let statuses = match one_of(status.eq, status.r#in) {
             None => vec![Active],
-            Some(statuses) => seen(statuses, Active, sees_all),
+            Some(statuses) => seen(statuses, Active, || sees_all(ctx)),
         };
+        let words_max = app.config().limits.search_words;
+        let search = self.search.map(|text| Search::of(&text, words_max));
+        let search = search.transpose().map_err(|TooManyWords| {
+            ApiError::BadUserInput(format!("search: at most {words_max} different words"))
+        })?;
         let availability = self.availability.unwrap_or_default();
         let availability = one_of(availability.eq, availability.r#in);
         let price = self.price.unwrap_or_default();
@@ -122,12 +151,14 @@ impl ProductFilter {
         let folded = |text: Option<String>| text.map(|text| fold(&text, PRODUCT_NAME_MAX));
         Ok(model::ProductFilter {
             categories: self.category.unwrap_or_default().read()?,
+            with_subcategories: self.include_subcategories,
             statuses,
             availability: availability.map(|some| some.into_iter().map(Into::into).collect()),
             price_min_minor: minor(price.gte, currency)?,
             price_max_minor: minor(price.lte, currency)?,
             name_contains: folded(name.contains),
             name_prefix: folded(name.prefix),
+            search: search.flatten(),
         })
     }
 }

@@ -137,6 +137,8 @@ pub struct ProductUpdateInput {
     /// All its images from now on, at most 20.
     #[validate(length(max = IMAGES_MAX), nested)]
     pub images: Option<Vec<ProductImageInput>>,
+    /// Price of its only variant; of a product with several, `variantUpdate` changes one.
+    pub price: Option<Decimal>,
     /// The variant that gives its price.
     pub default_variant_id: Option<ID>,
     /// Refuse the change when the product has another version.
@@ -392,6 +394,9 @@ impl ProductUpdateInput {
             status: self.status.map(Into::into),
             category_ids: self.category_ids.map(|ids| reading.category_ids(&ids)),
             images: self.images.map(images),
+            price_minor: self
+                .price
+                .map(|price| reading.price(price, &["input", "price"])),
             default_variant_id: self.default_variant_id.map(|id| reading.id(&id, default)),
             expected_version: self.expected_version,
         };

@@ -1,5 +1,7 @@
 //! The catalogue in the schema.
 
+mod bulk;
+mod category;
 mod filters;
 mod inputs;
 mod mutation;
@@ -7,11 +9,13 @@ mod query;
 mod rules;
 mod types;
 
+pub use bulk::{ProductsUpdateInput, ProductsUpdatePayload, ProductsUpdateResult};
+pub use category::Category;
 pub use filters::*;
 pub use inputs::*;
 pub use mutation::*;
 pub use query::CatalogQuery;
 pub use types::{
-    Availability, Category, CategoryStatus, PriceRange, Product, ProductImage, ProductStatus,
-    ProductVariant, VariantOption, product, variant,
+    Availability, CategoryStatus, PriceRange, Product, ProductImage, ProductStatus, ProductVariant,
+    VariantOption, product, variant,
 };

@@ -1,10 +1,12 @@
 //! Changes of the catalogue. A resolver is guard → input → service → type.
 
+use super::bulk::{self, ProductsUpdateInput, ProductsUpdatePayload};
+use super::category::Category;
 use super::inputs::{
     CategoryCreateInput, CategoryUpdateInput, ProductCreateInput, ProductUpdateInput,
     VariantCreateInput, VariantUpdateInput,
 };
-use super::types::{Category, Product, ProductVariant};
+use super::types::{Product, ProductVariant};
 use crate::app::App;
 use crate::domain::catalog::error::Error;
 use crate::domain::catalog::service::Service;
@@ -139,6 +141,35 @@ impl CatalogMutation {
         let outcome = async {
             let (id, changes) = both(own_id(&id), input.read(catalog(ctx).currency()))?;
             Ok::<_, Failure<Error>>(catalog(ctx).product_update(id, &changes).await?.into())
+        };
+        answer(outcome.await, &[])
+    }
+
+    /// Changes many products, each as `productUpdate` does. A product that cannot be changed stops no other: look at
+    /// `results` for what became of each. Requires STAFF.
+    #[graphql(guard = "Authorized")]
+    async fn products_update(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The products, each once and at most 100, with what changes of them.")]
+        inputs: Vec<ProductsUpdateInput>,
+        #[graphql(
+            desc = "1 to 255 characters of your choice: the same key again changes nothing a second time and answers what was refused the first time."
+        )]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<ProductsUpdatePayload>, ApiError> {
+        let outcome = async {
+            let rows = bulk::read(ctx, inputs)?;
+            let arguments = bulk::RowArguments::of(&rows);
+            let key = idempotency::key(
+                ctx,
+                scope(ctx)?,
+                "productsUpdate",
+                idempotency_key,
+                &arguments,
+            )?;
+            let done = catalog(ctx).products_update(&rows, key).await?;
+            Ok::<_, Failure<Error>>(bulk::results(told(ctx, done)))
         };
         answer(outcome.await, &[])
     }

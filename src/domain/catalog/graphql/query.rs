@@ -1,10 +1,12 @@
 //! Reads of the catalogue.
 
+use super::category::{Category, category_shown};
 use super::filters::{
     CategoryBy, CategoryFilter, CategoryOrder, ProductBy, ProductFilter, ProductOrder,
 };
-use super::types::{Category, Product, category_shown, product_shown, sees_all};
+use super::types::{Product, product_shown, sees_all};
 use crate::app::App;
+use crate::domain::catalog::model;
 use crate::graphql::authorization::Authorized;
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
@@ -49,7 +51,9 @@ impl CatalogQuery {
         #[graphql(desc = "Narrows the list; all that is given must hold.")] filter: Option<
             ProductFilter,
         >,
-        #[graphql(desc = "The order of the list; newest first if nothing is said.")]
+        #[graphql(
+            desc = "The order of the list; newest first if nothing is said, or what fits best when something is searched for."
+        )]
         order_by: Option<ProductOrder>,
     ) -> Result<Connection<Product>, ApiError> {
         let request = PageArgs {
@@ -61,10 +65,8 @@ impl CatalogQuery {
         }
         .request(ctx)?;
         let catalog = ctx.data_unchecked::<App>().catalog();
-        let filter = filter
-            .unwrap_or_default()
-            .read(catalog.currency(), || sees_all(ctx))?;
-        let order = order_by.map(Into::into).unwrap_or_default();
+        let filter = filter.unwrap_or_default().read(ctx)?;
+        let order = order_by.map_or_else(|| model::ProductOrder::of(&filter), Into::into);
         let found = catalog.products_page(&filter, order, &request).await?;
         Ok(Connection::new(&request, found.map(Product::from)))
     }

@@ -1,22 +1,19 @@
 //! What clients see of the catalogue.
 
-use super::filters::{ProductFilter, ProductOrder};
-use crate::app::App;
+use super::category::{Category, categories_shown};
 use crate::domain::catalog::loaders::{
-    CatalogLoader, CategoriesOfProduct, CategoryKey, ChildrenOfCategory, ImagesOfProduct,
-    ProductKey, ProductsOfCategory, VariantKey, VariantsOfProduct,
+    CatalogLoader, CategoriesOfProduct, ImagesOfProduct, ProductKey, VariantKey, VariantsOfProduct,
 };
 use crate::domain::{inventory, orders};
 use crate::graphql::authorization;
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id};
-use crate::page::Page;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use entity::accounts::Role;
-use entity::catalog::{category, product, product_image, variant};
-use entity::ids::{CategoryId, ProductId, VariantId};
+use entity::catalog::{product, product_image, variant};
+use entity::ids::{ProductId, VariantId};
 
 /// Who sees a product. New values may be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -239,9 +236,11 @@ impl Product {
     /// The variant that gives the product's price.
     async fn default_variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
         // Whoever has the product may see it, so only the variant is asked for.
-        let row = load(ctx)
-            .load_one(VariantKey(self.default_variant_id))
+        let rows = load(ctx)
+            .load_one(VariantsOfProduct(self.product_id))
             .await?;
+        let default = |row: &variant::Model| row.id == self.default_variant_id;
+        let row = rows.unwrap_or_default().into_iter().find(default);
         Ok(row.map(ProductVariant::from))
     }
 
@@ -301,122 +300,8 @@ impl Product {
     }
 }
 
-/// A category of the shop; categories stand in a tree.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(complex)]
-pub struct Category {
-    /// Id.
-    pub id: ID,
-    /// Handle in addresses, unique, as `teas`.
-    pub slug: String,
-    /// Name.
-    pub name: String,
-    /// Text for people.
-    pub description: String,
-    /// Who sees it.
-    pub status: CategoryStatus,
-    /// Place among its siblings, smallest first.
-    pub position: i32,
-    /// Raised by each change: give it as `expectedVersion` to change only what you have seen.
-    pub version: i32,
-    /// When it was made.
-    pub created_at: Time,
-    /// When it changed last.
-    pub updated_at: Time,
-    #[graphql(skip)]
-    pub(super) category_id: CategoryId,
-    #[graphql(skip)]
-    pub(super) parent_id: Option<CategoryId>,
-}
-
-impl From<category::Model> for Category {
-    fn from(row: category::Model) -> Self {
-        Self {
-            id: id(row.id),
-            slug: row.slug,
-            name: row.name,
-            description: row.description,
-            status: row.status.into(),
-            position: row.position,
-            version: row.version,
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
-            category_id: row.id,
-            parent_id: row.parent_id,
-        }
-    }
-}
-
-#[ComplexObject]
-impl Category {
-    /// The category above it, if any.
-    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Category>, ApiError> {
-        let Some(parent) = self.parent_id else {
-            return Ok(None);
-        };
-        let row = load(ctx).load_one(CategoryKey(parent)).await?;
-        Ok(category_shown(ctx, row))
-    }
-
-    /// The categories directly below it, in their order. Staff also see those that are archived.
-    #[graphql(complexity = "10 * child_complexity")]
-    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<Category>, ApiError> {
-        let rows = load(ctx)
-            .load_one(ChildrenOfCategory(self.category_id))
-            .await?;
-        Ok(categories_shown(ctx, rows))
-    }
-
-    /// Its products and those of the categories below it, newest first. Staff find drafts and archived ones with
-    /// `filter: {status: …}`.
-    #[graphql(complexity = "list_cost(first, last, child_complexity)")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "every list takes these arguments"
-    )]
-    async fn products(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Items from the start, 1 to 100; 20 if nothing is said.")] first: Option<
-            i32,
-        >,
-        #[graphql(desc = "Begin after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Items from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "End before this cursor.")] before: Option<String>,
-        #[graphql(desc = "A page by number, from 1, with `first` items each.")] page: Option<i32>,
-        #[graphql(desc = "Narrows the list; all that is given must hold.")] filter: Option<
-            ProductFilter,
-        >,
-        #[graphql(desc = "The order of the list; newest first if nothing is said.")]
-        order_by: Option<ProductOrder>,
-    ) -> Result<Connection<Product>, ApiError> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-            page,
-        }
-        .request(ctx)?;
-        let currency = ctx.data_unchecked::<App>().catalog().currency();
-        let key = ProductsOfCategory {
-            category: self.category_id,
-            request: request.clone(),
-            filter: filter
-                .unwrap_or_default()
-                .read(currency, || sees_all(ctx))?,
-            order: order_by.map(Into::into).unwrap_or_default(),
-        };
-        let found = match load(ctx).load_one(key).await? {
-            Some(found) => found?,
-            None => Page::empty(request.with_total),
-        };
-        Ok(Connection::new(&request, found.map(Product::from)))
-    }
-}
-
 /// The loaders of this request.
-fn load<'a>(ctx: &Context<'a>) -> &'a DataLoader<CatalogLoader> {
+pub(super) fn load<'a>(ctx: &Context<'a>) -> &'a DataLoader<CatalogLoader> {
     ctx.data_unchecked()
 }
 
@@ -427,7 +312,7 @@ pub(super) fn sees_all(ctx: &Context<'_>) -> bool {
 
 /// Whether the viewer sees a row: what everybody sees, and for staff all. Who it is is asked only where it matters, so
 /// that an answer without anything hidden stays the same for all.
-fn shown(ctx: &Context<'_>, for_everybody: bool) -> bool {
+pub(super) fn shown(ctx: &Context<'_>, for_everybody: bool) -> bool {
     for_everybody || sees_all(ctx)
 }
 
@@ -435,19 +320,6 @@ fn shown(ctx: &Context<'_>, for_everybody: bool) -> bool {
 pub(super) fn product_shown(ctx: &Context<'_>, row: Option<product::Model>) -> Option<Product> {
     row.filter(|row| shown(ctx, row.status == entity::catalog::ProductStatus::Active))
         .map(Product::from)
-}
-
-/// A category, if the viewer may see it.
-pub(super) fn category_shown(ctx: &Context<'_>, row: Option<category::Model>) -> Option<Category> {
-    row.filter(|row| shown(ctx, row.status == entity::catalog::CategoryStatus::Active))
-        .map(Category::from)
-}
-
-fn categories_shown(ctx: &Context<'_>, rows: Option<Vec<category::Model>>) -> Vec<Category> {
-    rows.unwrap_or_default()
-        .into_iter()
-        .filter_map(|row| category_shown(ctx, Some(row)))
-        .collect()
 }
 
 /// The product with an id, if the viewer may see it; for fields of other domains.

@@ -50,7 +50,7 @@ pub struct NewProduct {
 }
 
 /// Changes of a product; what is not given stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProductChanges {
     /// Name.
     pub name: Option<String>,
@@ -66,6 +66,8 @@ pub struct ProductChanges {
     pub category_ids: Option<Vec<CategoryId>>,
     /// All its images from now on.
     pub images: Option<Vec<NewImage>>,
+    /// Price of its only variant in minor units.
+    pub price_minor: Option<i64>,
     /// The variant that gives its price.
     pub default_variant_id: Option<VariantId>,
     /// Refuse when the product has another version.

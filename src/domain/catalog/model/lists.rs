@@ -1,13 +1,16 @@
 //! How products and categories are named, and how lists of them are narrowed and sorted.
 
+use super::Search;
 use entity::catalog::{Availability, CategoryStatus, ProductStatus};
 use entity::ids::{CategoryId, ProductId};
 
 /// Which products are listed; all that is given must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProductFilter {
-    /// In one of these categories or below; an empty list matches nothing.
+    /// In one of these categories; an empty list matches nothing.
     pub categories: Option<Vec<CategoryId>>,
+    /// Or in a category below one of these; also decides for the list of one category's products.
+    pub with_subcategories: bool,
     /// With one of these statuses.
     pub statuses: Vec<ProductStatus>,
     /// With one of these availabilities.
@@ -20,6 +23,8 @@ pub struct ProductFilter {
     pub name_contains: Option<String>,
     /// The folded name begins with this.
     pub name_prefix: Option<String>,
+    /// Found by these words.
+    pub search: Option<Search>,
 }
 
 impl Default for ProductFilter {
@@ -27,12 +32,14 @@ impl Default for ProductFilter {
     fn default() -> Self {
         Self {
             categories: None,
+            with_subcategories: true,
             statuses: vec![ProductStatus::Active],
             availability: None,
             price_min_minor: None,
             price_max_minor: None,
             name_contains: None,
             name_prefix: None,
+            search: None,
         }
     }
 }
@@ -47,6 +54,8 @@ pub enum ProductSort {
     Name,
     /// Price of the default variant.
     Price,
+    /// How well they fit what was searched for, then by name; without a search only by name.
+    Relevance,
 }
 
 /// The order of products.
@@ -56,6 +65,20 @@ pub struct ProductOrder {
     pub by: ProductSort,
     /// Greatest first.
     pub descending: bool,
+}
+
+impl ProductOrder {
+    /// The order of a list for which nothing is said: what was searched for by how well it fits, else newest first.
+    #[must_use]
+    pub fn of(filter: &ProductFilter) -> Self {
+        match filter.search {
+            Some(_) => Self {
+                by: ProductSort::Relevance,
+                descending: false,
+            },
+            None => Self::default(),
+        }
+    }
 }
 
 impl Default for ProductOrder {
@@ -110,7 +133,7 @@ pub struct CategoryOrder {
 }
 
 /// How one product is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ProductBy {
     /// By its id.
     Id(ProductId),
@@ -123,7 +146,7 @@ pub enum ProductBy {
 }
 
 /// How one category is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CategoryBy {
     /// By its id.
     Id(CategoryId),

@@ -2,9 +2,11 @@
 
 mod changes;
 mod lists;
+mod search;
 
 pub use changes::*;
 pub use lists::*;
+pub use search::*;
 
 use crate::money;
 use entity::catalog::{Availability, category, variant};

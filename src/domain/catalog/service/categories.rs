@@ -1,6 +1,7 @@
 //! Use cases of categories.
 
 use super::products::expect_version;
+use super::search::category_terms_renew;
 use super::{Service, settle, slugs_pick};
 use crate::db::idempotency::{self, Request};
 use crate::db::{Tx, page};
@@ -14,6 +15,7 @@ use crate::error::{Failure, Fault};
 use crate::page::{Page, PageRequest};
 use entity::catalog::category;
 use entity::ids::CategoryId;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 impl Service {
@@ -23,11 +25,7 @@ impl Service {
     /// The database fails.
     #[tracing::instrument(name = "catalog.category_by", skip_all)]
     pub async fn category_by(&self, by: CategoryBy) -> Result<Option<category::Model>, Fault> {
-        self.db
-            .read("catalog.category_by", async |c| {
-                Ok(store::category_find(&*c, &by).await?)
-            })
-            .await
+        self.category_find(&by).await
     }
 
     /// A page of categories.
@@ -41,11 +39,20 @@ impl Service {
         order: CategoryOrder,
         request: &PageRequest,
     ) -> Result<Page<category::Model>, page::Error> {
-        self.db
-            .read("catalog.categories_page", async |c| {
-                store::categories_page(&*c, filter, order, request).await
-            })
-            .await
+        let arguments = ("categories", filter, order, request);
+        let (filter_, request_) = (filter.clone(), request.clone());
+        let read = move |service: Self| {
+            let (filter, request) = (filter_.clone(), request_.clone());
+            async move {
+                service
+                    .db
+                    .read("catalog.categories_page", async |c| {
+                        store::categories_page(&*c, &filter, order, &request).await
+                    })
+                    .await
+            }
+        };
+        self.categories_listed(&arguments, read).await
     }
 
     /// Writes categories as they are, parents before their children, in the caller's transaction; for the demo shop.
@@ -57,7 +64,9 @@ impl Service {
         tx: &Tx,
         rows: Vec<category::Model>,
     ) -> Result<(), Fault> {
-        Ok(store::categories_insert(&**tx, &rows).await?)
+        store::categories_insert(&**tx, &rows).await?;
+        let ids = rows.iter().map(|row| row.id);
+        self.categories_changed_in(tx, ids).await
     }
 
     /// Makes a category, once for an idempotency key. Answers it as it is now, and whether an earlier request made it.
@@ -108,6 +117,7 @@ impl Service {
                 }
                 let row = self.category_row(&tx, id, new, position).await?;
                 store::categories_insert(&*tx, &[row]).await?;
+                self.categories_changed_in(&tx, [id]).await?;
                 Ok(id.into())
             })
         })
@@ -163,6 +173,7 @@ impl Service {
                     slug_check(&tx, slug).await?.map_or(Ok(()), Err)?;
                     row.slug.clone_from(slug);
                 }
+                let before = (row.name.clone(), row.status);
                 if let Some(name) = &changes.name {
                     row.name.clone_from(name);
                 }
@@ -171,6 +182,9 @@ impl Service {
                 }
                 row.position = changes.position.unwrap_or(row.position);
                 row.status = changes.status.unwrap_or(row.status);
+                if before != (row.name.clone(), row.status) {
+                    category_terms_renew(&tx, &row).await?;
+                }
                 self.category_raise(&tx, row).await
             })
         })
@@ -189,12 +203,7 @@ impl Service {
     ) -> Result<category::Model, Failure<Error>> {
         self.db
             .write("catalog.category_move", async |tx| {
-                // Two moves that would make a cycle together lock the same rows, so the second sees the first.
-                let mut path = vec![id];
-                if let Some(parent) = parent_id {
-                    path.extend(store::categories_above(&*tx, parent).await?);
-                }
-                let locked = store::categories_lock(&*tx, &path).await?;
+                let locked = path_lock(&tx, id, parent_id).await?;
                 let Some(mut row) = locked.into_iter().find(|row| row.id == id) else {
                     return Err(Error::at(Kind::NotFound("category"), &["id"]).into());
                 };
@@ -224,6 +233,7 @@ impl Service {
         row.version += 1;
         row.updated_at = self.clock.now();
         store::category_update(&**tx, &row).await?;
+        self.categories_changed_in(tx, [row.id]).await?;
         Ok(row)
     }
 
@@ -240,8 +250,12 @@ impl Service {
                 if store::category_is_used(&*tx, id).await? {
                     return Err(in_use().into());
                 }
+                let products = store::products_in_category(&*tx, id).await?;
+                store::terms_delete_of_category(&*tx, &products, id).await?;
                 store::category_products_delete(&*tx, id).await?;
                 if store::category_delete(&*tx, id).await? {
+                    self.categories_changed_in(&tx, [id]).await?;
+                    self.products_changed_in(&tx, products).await?;
                     Ok(row)
                 } else {
                     // Something was put into it just now.
@@ -263,6 +277,32 @@ async fn slug_check(tx: &Tx, slug: &str) -> Result<Option<Error>, Fault> {
         .then(|| Error::at(Kind::Taken(Unique::CategorySlug), &["input", "slug"])))
 }
 
+/// Locks a category that moves and the whole path above the place it moves to, and reads them.
+///
+/// Two moves that would make a cycle together each put a category below one that the other moves, so the path of one has
+/// what the other locks: the second waits, and its look at the tree sees what the first did. A path may change until it
+/// is locked; then it is read again, and nobody can change what is locked.
+async fn path_lock(
+    tx: &Tx,
+    id: CategoryId,
+    parent_id: Option<CategoryId>,
+) -> Result<Vec<category::Model>, Fault> {
+    let Some(parent) = parent_id else {
+        return Ok(store::categories_lock(&**tx, &[id]).await?);
+    };
+    let mut known = HashSet::from([id]);
+    let mut path = store::categories_above(&**tx, &[parent]).await?;
+    loop {
+        known.extend(path);
+        let ids: Vec<CategoryId> = known.iter().copied().collect();
+        let locked = store::categories_lock(&**tx, &ids).await?;
+        path = store::categories_above(&**tx, &[parent]).await?;
+        if path.is_subset(&known) {
+            return Ok(locked);
+        }
+    }
+}
+
 /// Whether `levels` of categories fit below a parent, and the last position there. Locks the parent.
 async fn place_check(
     tx: &Tx,
@@ -274,7 +314,7 @@ async fn place_check(
         if store::categories_lock(&**tx, &[parent]).await?.is_empty() {
             return Ok(Err(Error::at(Kind::NotFound("category"), path)));
         }
-        if store::categories_above(&**tx, parent).await?.len() + levels > TREE_DEPTH_MAX {
+        if store::categories_above(&**tx, &[parent]).await?.len() + levels > TREE_DEPTH_MAX {
             return Ok(Err(Error::at(Kind::TooDeep(TREE_DEPTH_MAX), path)));
         }
     }

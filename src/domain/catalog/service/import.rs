@@ -4,17 +4,20 @@
 //! [`Service::import_apply_in`] writes what was planned, in the same transaction.
 
 mod draft;
+mod known;
+mod told;
 
 use self::draft::Draft;
+use self::known::{Known, category_name, drafts_read, slugs_for_new};
+use super::Service;
 use super::products::repeat_variants;
-use super::{SLUG_WINDOW, Service};
 use crate::db::Tx;
 use crate::domain::catalog::model::{
-    NewProduct, NewVariant, PRODUCT_NAME_MAX, VARIANTS_MAX, sku_fold, slug, slug_candidate,
+    NewProduct, NewVariant, VARIANTS_MAX, category_terms, own_terms, sku_fold,
 };
 use crate::domain::catalog::store;
 use crate::error::Fault;
-use entity::catalog::{CategoryStatus, ProductStatus, category, product, variant};
+use entity::catalog::{CategoryStatus, ProductStatus, category, product, product_term, variant};
 use entity::ids::{CategoryId, ProductId, VariantId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -118,18 +121,9 @@ pub struct Plan {
     /// Products that leave all their categories before they enter those of `links`.
     unlinked: Vec<ProductId>,
     links: Vec<(ProductId, CategoryId)>,
-}
-
-/// Everything that rows of a batch refer to.
-#[derive(Debug, Default)]
-struct Known {
-    drafts: Vec<Draft>,
-    by_sku: HashMap<String, usize>,
-    by_slug: HashMap<String, usize>,
-    references: HashMap<String, ProductId>,
-    categories: HashMap<String, CategoryId>,
-    /// Slugs for the rows whose product is new and not named.
-    slugs: HashMap<usize, String>,
+    /// Products that are found by other words of their own from now on.
+    renamed: Vec<ProductId>,
+    terms: Vec<product_term::Model>,
 }
 
 impl Service {
@@ -154,6 +148,8 @@ impl Service {
         for draft in known.drafts {
             self.import_draft(draft, &mut plan);
         }
+        let categories: Vec<category::Model> = known.categories.into_values().collect();
+        plan.terms.extend(category_terms(&categories, &plan.links));
         // Those that only refused rows named are not made.
         let used: HashSet<CategoryId> = plan.links.iter().map(|(_, category)| *category).collect();
         plan.categories
@@ -174,6 +170,10 @@ impl Service {
         store::products_rewrite(&**tx, &plan.products_changed).await?;
         store::products_categories_delete(&**tx, &plan.unlinked).await?;
         store::product_categories_insert(&**tx, &plan.links).await?;
+        store::terms_delete_own(&**tx, &plan.renamed).await?;
+        store::terms_delete_of_categories(&**tx, &plan.unlinked).await?;
+        store::terms_insert(&**tx, &plan.terms).await?;
+        self.import_told_in(tx, plan).await?;
         Ok(())
     }
 
@@ -206,13 +206,13 @@ impl Service {
         Ok(known)
     }
 
-    /// The ids of all categories that rows name; those that are missing are made at the top of the tree.
+    /// All categories that rows name, held; those that are missing are made at the top of the tree.
     async fn import_categories(
         &self,
         tx: &Tx,
         rows: &[Row],
         new: &mut Vec<category::Model>,
-    ) -> Result<HashMap<String, CategoryId>, Fault> {
+    ) -> Result<HashMap<String, category::Model>, Fault> {
         let slugs: BTreeSet<String> = rows
             .iter()
             .filter_map(|row| row.categories.clone())
@@ -223,13 +223,15 @@ impl Service {
         }
         let slugs: Vec<String> = slugs.into_iter().collect();
         let found = store::categories_by_slugs(&**tx, &slugs).await?;
-        let mut ids: HashMap<String, CategoryId> =
-            found.into_iter().map(|row| (row.slug, row.id)).collect();
-        if ids.len() == slugs.len() {
-            return Ok(ids);
+        let mut known: HashMap<String, category::Model> = found
+            .into_iter()
+            .map(|row| (row.slug.clone(), row))
+            .collect();
+        if known.len() == slugs.len() {
+            return Ok(known);
         }
         let (_, last) = store::siblings_count(&**tx, None).await?;
-        let missing = slugs.iter().filter(|slug| !ids.contains_key(*slug));
+        let missing = slugs.iter().filter(|slug| !known.contains_key(*slug));
         let now = self.clock.now();
         for (slug, position) in missing.zip(last.unwrap_or(-1).saturating_add(1)..) {
             new.push(category::Model {
@@ -245,8 +247,8 @@ impl Service {
                 updated_at: now,
             });
         }
-        ids.extend(new.iter().map(|row| (row.slug.clone(), row.id)));
-        Ok(ids)
+        known.extend(new.iter().map(|row| (row.slug.clone(), row.clone())));
+        Ok(known)
     }
 
     /// Applies one row to the drafts, or says why not; a refused row leaves no trace.
@@ -304,7 +306,7 @@ impl Service {
         let wanted = row.categories.as_ref().map(|slugs| {
             slugs
                 .iter()
-                .filter_map(|slug| known.categories.get(slug).copied())
+                .filter_map(|slug| known.categories.get(slug).map(|row| row.id))
                 .collect()
         });
         let changed = draft.apply(row, wanted);
@@ -328,6 +330,7 @@ impl Service {
         draft.variants_new.insert(variant.id);
         draft.variants.push(variant);
         draft.is_changed = true;
+        draft.is_renamed = true;
     }
 
     /// Makes the product of a row with its variant.
@@ -347,6 +350,7 @@ impl Service {
         known.drafts.push(Draft {
             variants_new: rows.variants.iter().map(|variant| variant.id).collect(),
             is_new: true,
+            is_renamed: true,
             ..Draft::of(rows.product, rows.variants)
         });
         known.by_slug.extend(slug.map(|slug| (slug, place)));
@@ -374,6 +378,12 @@ impl Service {
             plan.links
                 .extend(draft.categories.iter().map(|category| (id, *category)));
         }
+        if draft.is_renamed {
+            plan.terms.extend(own_terms(&draft.product, &live));
+            if !draft.is_new {
+                plan.renamed.push(draft.product.id);
+            }
+        }
         for mut variant in draft.variants {
             if draft.variants_new.contains(&variant.id) {
                 plan.variants_new.push(variant);
@@ -400,98 +410,4 @@ fn new_variant(row: &Row) -> NewVariant {
         options: Vec::new(),
         price_minor: row.price_minor,
     }
-}
-
-/// A name for a category that is known by its slug: `green-tea` becomes `Green tea`.
-fn category_name(slug: &str) -> String {
-    let words = slug.replace('-', " ");
-    let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
-}
-
-/// Locks products and reads all that rows can change of them.
-async fn drafts_read(
-    tx: &Tx,
-    rows: &[Row],
-    ids: &[ProductId],
-    known: &mut Known,
-) -> Result<(), Fault> {
-    let products = store::products_lock(&**tx, ids).await?;
-    let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
-    known.drafts = products
-        .into_iter()
-        .map(|product| Draft::of(product, Vec::new()))
-        .collect();
-    let places: HashMap<ProductId, usize> = ids
-        .iter()
-        .enumerate()
-        .map(|(place, id)| (*id, place))
-        .collect();
-    // Read after the lock was had: what was read before it may be older.
-    for variant in store::variants_by_products(&**tx, &ids).await? {
-        if let Some(&place) = places.get(&variant.product_id) {
-            known.by_sku.insert(variant.sku_folded.clone(), place);
-            known.drafts[place].variants.push(variant);
-        }
-    }
-    if rows.iter().any(|row| row.categories.is_some()) {
-        for (id, category) in store::categories_by_products(&**tx, &ids).await? {
-            if let Some(&place) = places.get(&id) {
-                known.drafts[place].categories.insert(category.id);
-            }
-        }
-    }
-    let slugs = known.drafts.iter().enumerate();
-    known.by_slug = slugs
-        .map(|(place, draft)| (draft.product.slug.clone(), place))
-        .collect();
-    Ok(())
-}
-
-/// Picks slugs for the rows whose product is new and not named: of the name; else of name and SKU, which is free but
-/// for a strange coincidence; else with a number. Usually one statement for all of them.
-async fn slugs_for_new(
-    tx: &Tx,
-    rows: &[Row],
-    skus: &[String],
-    known: &Known,
-    named: &[String],
-) -> Result<HashMap<usize, String>, Fault> {
-    let is_new =
-        |index: &usize| rows[*index].product.is_none() && !known.by_sku.contains_key(&skus[*index]);
-    let mut open: Vec<usize> = (0..rows.len()).filter(is_new).collect();
-    let mut used: HashSet<String> = named.iter().cloned().collect();
-    let mut picked = HashMap::new();
-    let mut window = 0;
-    while !open.is_empty() {
-        let candidates = |index: usize| -> Vec<String> {
-            let row = &rows[index];
-            let with_sku = slug(
-                &format!("{} {}", row.name, row.sku),
-                "product",
-                PRODUCT_NAME_MAX,
-            );
-            if window == 0 {
-                return vec![slug(&row.name, "product", PRODUCT_NAME_MAX), with_sku];
-            }
-            let numbers = (window - 1) * SLUG_WINDOW + 2..window * SLUG_WINDOW + 2;
-            numbers
-                .map(|number| slug_candidate(&with_sku, number))
-                .collect()
-        };
-        let asked: Vec<String> = open.iter().flat_map(|index| candidates(*index)).collect();
-        let taken = store::product_slugs_find(&**tx, &asked).await?;
-        open.retain(|index| {
-            let mut free = candidates(*index).into_iter();
-            let Some(slug) = free.find(|slug| !taken.contains(slug) && !used.contains(slug)) else {
-                return true;
-            };
-            used.insert(slug.clone());
-            picked.insert(*index, slug);
-            false
-        });
-        window += 1;
-    }
-    Ok(picked)
 }

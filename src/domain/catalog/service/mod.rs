@@ -1,21 +1,30 @@
 //! The use cases of the catalogue: one public function each, which opens the transaction it needs.
 
+mod cached;
 mod categories;
+pub mod export;
 pub mod import;
+mod named;
 mod product_create;
 mod products;
+mod products_change;
+mod search;
 mod sellable;
+mod values;
 mod variants;
 
 pub use super::error::ResolveError;
 use super::error::{Error, Kind, Unique};
 pub use super::model::{SellableVariant, VariantReference};
 use super::store;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
+pub use products_change::Outcome;
 use std::collections::HashSet;
+pub use values::ProductDetail;
 
 /// How often a write that lost a race for a unique value looks anew before it is refused. Of n products of one name made
 /// at once the last may lose n - 1 times, for each picks the next free slug.
@@ -29,17 +38,27 @@ pub struct Service {
     db: Db,
     clock: Clock,
     idempotency: Idempotency,
+    cache: Cache,
+    names: cached::Names,
     currency: String,
 }
 
 impl Service {
     /// The catalogue of a shop that sells in `currency`.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, idempotency: Idempotency, currency: &str) -> Self {
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        idempotency: Idempotency,
+        cache: Cache,
+        currency: &str,
+    ) -> Self {
         Self {
             db,
             clock,
             idempotency,
+            cache,
+            names: cached::names(),
             currency: currency.to_owned(),
         }
     }

@@ -4,16 +4,18 @@ use super::products::{
     categories_known, categories_unknown, reference_taken, repeat_variants, slug_taken,
     without_repeats,
 };
+use super::search::terms_of;
 use super::{Service, settle, slugs_pick};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
 use crate::domain::catalog::error::{Error, Kind, Unique};
 use crate::domain::catalog::model::{
-    NewImage, NewProduct, PRODUCT_NAME_MAX, ProductBy, ProductRows, fold, repeated_skus, slug,
+    NewImage, NewProduct, PRODUCT_NAME_MAX, ProductBy, ProductRows, category_terms, fold,
+    repeated_skus, slug,
 };
 use crate::domain::catalog::store;
 use crate::error::{Failure, Fault};
-use entity::catalog::{Availability, product, product_image};
+use entity::catalog::{Availability, category, product, product_image};
 use entity::ids::{CategoryId, ProductId};
 use uuid::Uuid;
 
@@ -49,13 +51,13 @@ impl Service {
         settle(|| {
             self.db.write("catalog.product_create", async |tx| {
                 idempotency::record(&tx, &self.clock, key, id).await?;
-                let wrong = self.products_check_in(&tx, &rows).await?;
+                let (wrong, categories) = self.products_check_in(&tx, &rows).await?;
                 if !wrong.is_empty() {
                     return Err(Failure::Refused(
                         wrong.into_iter().map(|(_, e)| e).collect(),
                     ));
                 }
-                self.products_insert_in(&tx, &rows).await?;
+                self.products_insert_in(&tx, &rows, &categories).await?;
                 Ok(id)
             })
         })
@@ -117,12 +119,13 @@ impl Service {
             .collect()
     }
 
-    /// What stands against new products, each with the index of its product: at most four statements.
+    /// What stands against new products, each with the index of its product, and their categories, held: at most four
+    /// statements.
     async fn products_check_in(
         &self,
         tx: &Tx,
         rows: &[ProductRows],
-    ) -> Result<Vec<(usize, Error)>, Failure<Error>> {
+    ) -> Result<(Vec<(usize, Error)>, Vec<category::Model>), Failure<Error>> {
         let products = || rows.iter().map(|rows| &rows.product).enumerate();
         let mut wrong = Vec::new();
         let slugs: Vec<String> = products()
@@ -175,15 +178,20 @@ impl Service {
                 wrong.push((index, Error::at(kind, &path)));
             }
         }
-        Ok(wrong)
+        Ok((wrong, known))
     }
 
-    /// Writes new products with all that belongs to them, in the caller's transaction: five statements for a batch. A
-    /// product without slug gets one from its name.
+    /// Writes new products with all that belongs to them, in the caller's transaction: six statements for a batch. A
+    /// product without slug gets one from its name. `categories` are those that they stand in, held by the transaction.
     ///
     /// # Errors
     /// The database fails, or something of them is there already.
-    pub async fn products_insert_in(&self, tx: &Tx, rows: &[ProductRows]) -> Result<(), Fault> {
+    pub async fn products_insert_in(
+        &self,
+        tx: &Tx,
+        rows: &[ProductRows],
+        categories: &[category::Model],
+    ) -> Result<(), Fault> {
         let mut products: Vec<product::Model> =
             rows.iter().map(|rows| rows.product.clone()).collect();
         let mut open: Vec<&mut product::Model> = products
@@ -221,6 +229,10 @@ impl Service {
         store::variants_insert(&**tx, &variants).await?;
         store::images_insert(&**tx, &images).await?;
         store::product_categories_insert(&**tx, &links).await?;
-        Ok(())
+        let mut terms = terms_of(&products, &variants);
+        terms.extend(category_terms(categories, &links));
+        store::terms_insert(&**tx, &terms).await?;
+        let ids = products.iter().map(|product| product.id);
+        self.products_changed_in(tx, ids).await
     }
 }

@@ -1,16 +1,15 @@
 //! Use cases of products.
 
-use super::{Service, settle};
+use super::Service;
 use crate::db::{Tx, page};
 use crate::domain::catalog::error::{Error, Kind, Unique};
 use crate::domain::catalog::model::{
-    PRODUCT_NAME_MAX, ProductBy, ProductChanges, ProductFilter, ProductOrder, Removed, fold,
-    sku_fold, summary,
+    ProductBy, ProductFilter, ProductOrder, Removed, sku_fold, summary,
 };
 use crate::domain::catalog::store;
 use crate::error::{Failure, Fault};
 use crate::page::{Page, PageRequest};
-use entity::catalog::{ProductStatus, product};
+use entity::catalog::{ProductStatus, category, product};
 use entity::ids::{CategoryId, ProductId};
 use std::collections::{HashMap, HashSet};
 
@@ -25,11 +24,8 @@ impl Service {
             ProductBy::Sku(sku) => ProductBy::Sku(sku_fold(&sku)),
             by => by,
         };
-        self.db
-            .read("catalog.product_by", async |c| {
-                Ok(store::product_find(&*c, &by).await?)
-            })
-            .await
+        let found = self.product_detail(&by).await?;
+        Ok(found.map(|detail| detail.product.clone()))
     }
 
     /// Whether there is no product at all, not even a draft.
@@ -55,26 +51,50 @@ impl Service {
         order: ProductOrder,
         request: &PageRequest,
     ) -> Result<Page<product::Model>, page::Error> {
+        let arguments = ("products", filter, order, request);
+        let (filter_, request_) = (filter.clone(), request.clone());
+        let read = move |service: Self| {
+            let (filter, request) = (filter_.clone(), request_.clone());
+            async move { service.products_page_read(&filter, order, &request).await }
+        };
+        self.products_listed(filter, &arguments, read).await
+    }
+
+    async fn products_page_read(
+        &self,
+        filter: &ProductFilter,
+        order: ProductOrder,
+        request: &PageRequest,
+    ) -> Result<Page<product::Model>, page::Error> {
         self.db
             .read("catalog.products_page", async |c| {
-                let below = match &filter.categories {
-                    None => None,
-                    Some(roots) => Some(store::categories_below(&*c, roots).await?),
-                };
-                let below: Option<Vec<CategoryId>> =
-                    below.map(|pairs| pairs.into_iter().map(|(_, id)| id).collect());
+                let below = store::categories_of_filter(&*c, filter).await?;
                 store::products_page(&*c, filter, below.as_deref(), order, request).await
             })
             .await
     }
 
-    /// The same page of the products of several categories with all below them, in the order of the categories: the
-    /// same three statements however many categories.
+    /// The steps in which the database reads such a page, as it tells them itself; for those who look why a list is slow.
     ///
     /// # Errors
     /// A cursor of another list, or the database fails.
-    #[tracing::instrument(name = "catalog.products_pages_by_categories", skip_all)]
-    pub async fn products_pages_by_categories(
+    pub async fn products_explain(
+        &self,
+        filter: &ProductFilter,
+        order: ProductOrder,
+        request: &PageRequest,
+    ) -> Result<Vec<String>, page::Error> {
+        self.db
+            .read("catalog.products_explain", async |c| {
+                let below = store::categories_of_filter(&*c, filter).await?;
+                store::products_explain(&*c, filter, below.as_deref(), order, request).await
+            })
+            .await
+    }
+
+    /// Reads the same page of the products of several categories, with all below them if the filter says so: the same
+    /// three statements however many categories.
+    pub(super) async fn products_pages_read(
         &self,
         categories: &[CategoryId],
         filter: &ProductFilter,
@@ -86,7 +106,12 @@ impl Service {
                 let wanted = filter.categories.iter().flatten();
                 let roots: Vec<CategoryId> = categories.iter().chain(wanted).copied().collect();
                 let mut below: HashMap<CategoryId, Vec<CategoryId>> = HashMap::new();
-                for (root, id) in store::categories_below(&*c, &roots).await? {
+                let pairs = if filter.with_subcategories {
+                    store::categories_below(&*c, &roots).await?
+                } else {
+                    roots.iter().map(|id| (*id, *id)).collect()
+                };
+                for (root, id) in pairs {
                     below.entry(root).or_default().push(id);
                 }
                 let all_below = |roots: &[CategoryId]| -> Vec<CategoryId> {
@@ -112,88 +137,6 @@ impl Service {
             .await
     }
 
-    /// Changes a product.
-    ///
-    /// # Errors
-    /// No such product, changed meanwhile, slug or reference taken, categories or default variant unknown.
-    #[tracing::instrument(name = "catalog.product_update", skip_all, fields(product.id = %id))]
-    pub async fn product_update(
-        &self,
-        id: ProductId,
-        changes: &ProductChanges,
-    ) -> Result<product::Model, Failure<Error>> {
-        settle(|| {
-            self.db.write("catalog.product_update", async |tx| {
-                let mut product = product_lock(&tx, id, &["id"]).await?;
-                expect_version(product.version, changes.expected_version)?;
-                let wrong = self.product_changes_check(&tx, &product, changes).await?;
-                if !wrong.is_empty() {
-                    return Err(Failure::Refused(wrong));
-                }
-                apply(&mut product, changes);
-                if let Some(default) = changes.default_variant_id {
-                    product.default_variant_id = default;
-                    let live = live_variants(&tx, id).await?;
-                    repeat_variants(&mut product, &live);
-                }
-                if let Some(images) = &changes.images {
-                    store::images_delete(&*tx, id).await?;
-                    store::images_insert(&*tx, &self.image_rows(id, images)).await?;
-                }
-                if let Some(categories) = &changes.category_ids {
-                    let links: Vec<_> = without_repeats(categories)
-                        .into_iter()
-                        .map(|c| (id, c))
-                        .collect();
-                    store::product_categories_delete(&*tx, id).await?;
-                    store::product_categories_insert(&*tx, &links).await?;
-                }
-                self.product_raise(&tx, product).await
-            })
-        })
-        .await
-    }
-
-    async fn product_changes_check(
-        &self,
-        tx: &Tx,
-        product: &product::Model,
-        changes: &ProductChanges,
-    ) -> Result<Vec<Error>, Failure<Error>> {
-        let mut wrong = Vec::new();
-        if let Some(slug) = changes.slug.as_ref().filter(|slug| **slug != product.slug)
-            && !store::product_slugs_find(&**tx, std::slice::from_ref(slug))
-                .await?
-                .is_empty()
-        {
-            wrong.push(slug_taken());
-        }
-        if let Some(Some(reference)) = &changes.external_reference
-            && product.external_reference.as_ref() != Some(reference)
-            && !store::external_references_find(&**tx, std::slice::from_ref(reference))
-                .await?
-                .is_empty()
-        {
-            wrong.push(reference_taken());
-        }
-        if let Some(ids) = &changes.category_ids {
-            let known = categories_known(tx, ids).await?;
-            wrong.extend(categories_unknown(ids, &known));
-        }
-        if let Some(default) = changes.default_variant_id
-            && !live_variants(tx, product.id)
-                .await?
-                .iter()
-                .any(|v| v.id == default)
-        {
-            wrong.push(Error::at(
-                Kind::NotFound("variant of this product"),
-                &["input", "defaultVariantId"],
-            ));
-        }
-        Ok(wrong)
-    }
-
     /// Writes a locked product as its next version.
     pub(super) async fn product_raise(
         &self,
@@ -203,6 +146,7 @@ impl Service {
         product.version += 1;
         product.updated_at = self.clock.now();
         store::product_update(&**tx, &product).await?;
+        self.products_changed_in(tx, [product.id]).await?;
         Ok(product)
     }
 
@@ -219,6 +163,7 @@ impl Service {
             .write("catalog.product_delete", async |tx| {
                 let mut product = product_lock(&tx, id, &["id"]).await?;
                 if store::product_delete(&*tx, id).await? {
+                    self.products_changed_in(&tx, [id]).await?;
                     return Ok(Removed {
                         row: product,
                         archived: false,
@@ -280,26 +225,6 @@ pub(super) fn expect_version(version: i32, expected: Option<i32>) -> Result<(), 
     }
 }
 
-/// Writes the changes that are plain values.
-fn apply(product: &mut product::Model, changes: &ProductChanges) {
-    if let Some(name) = &changes.name {
-        product.name.clone_from(name);
-        product.name_folded = fold(name, PRODUCT_NAME_MAX);
-    }
-    if let Some(slug) = &changes.slug {
-        product.slug.clone_from(slug);
-    }
-    if let Some(description) = &changes.description {
-        product.description.clone_from(description);
-    }
-    if let Some(status) = changes.status {
-        product.status = status;
-    }
-    if let Some(reference) = &changes.external_reference {
-        product.external_reference.clone_from(reference);
-    }
-}
-
 pub(super) fn slug_taken() -> Error {
     Error::at(Kind::Taken(Unique::ProductSlug), &["input", "slug"])
 }
@@ -311,25 +236,24 @@ pub(super) fn reference_taken() -> Error {
     )
 }
 
-/// Which of some categories exist.
+/// Those of some categories that exist, held until the transaction ends.
 pub(super) async fn categories_known(
     tx: &Tx,
     ids: &[CategoryId],
-) -> Result<HashSet<CategoryId>, Fault> {
+) -> Result<Vec<category::Model>, Fault> {
     if ids.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
-    let rows = store::categories_by_ids(&**tx, ids).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    Ok(store::categories_hold(&**tx, ids).await?)
 }
 
 pub(super) fn categories_unknown<'a>(
     ids: &'a [CategoryId],
-    known: &'a HashSet<CategoryId>,
+    known: &'a [category::Model],
 ) -> impl Iterator<Item = Error> + 'a {
     ids.iter()
         .enumerate()
-        .filter(|(_, id)| !known.contains(id))
+        .filter(|(_, id)| !known.iter().any(|row| row.id == **id))
         .map(|(index, _)| {
             Error::at(
                 Kind::NotFound("category"),

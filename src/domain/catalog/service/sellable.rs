@@ -101,7 +101,7 @@ impl Service {
     }
 
     /// Writes what the public is told of variants' stock, and of their products, in the caller's transaction, and tells
-    /// what is another than before: one statement when nothing is, at most six however many variants. For the
+    /// what is another than before: one statement when nothing is, at most seven however many variants. For the
     /// inventory, which holds the locks of the variants' stock, so that nobody else changes it meanwhile; versions stay.
     ///
     /// # Errors
@@ -150,6 +150,7 @@ impl Service {
             }
         }
         store::products_refresh_availability(&**tx, &products).await?;
+        self.products_changed_in(tx, products).await?;
         Ok(changes)
     }
 }

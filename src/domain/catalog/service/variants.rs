@@ -1,6 +1,7 @@
 //! Use cases of variants. Each begins with the lock of the product and ends with what the product repeats of them.
 
 use super::products::{expect_version, live_variants, product_lock, repeat_variants};
+use super::search::own_terms_write;
 use super::{Service, settle};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
@@ -103,7 +104,7 @@ impl Service {
                 store::variants_insert(&*tx, std::slice::from_ref(&row)).await?;
                 let id = row.id;
                 live.push(row);
-                self.product_repeat(&tx, product, live).await?;
+                self.product_repeat(&tx, product, live, true).await?;
                 Ok(id.into())
             })
         })
@@ -143,7 +144,8 @@ impl Service {
                 variant.updated_at = self.clock.now();
                 let changed = variant.clone();
                 store::variant_update(&*tx, &changed).await?;
-                self.product_repeat(&tx, product, variants).await?;
+                let words = changes.sku.is_some() || changes.name.is_some();
+                self.product_repeat(&tx, product, variants, words).await?;
                 Ok(changed)
             })
         })
@@ -175,22 +177,27 @@ impl Service {
                     row.version += 1;
                     store::variant_update(&*tx, &row).await?;
                 }
-                self.product_repeat(&tx, product, variants).await?;
+                self.product_repeat(&tx, product, variants, true).await?;
                 Ok(Removed { row, archived })
             })
             .await
     }
 
-    /// Writes a locked product as its next version, with what it repeats of these variants.
+    /// Writes a locked product as its next version, with what it repeats of these variants, and with what it is found by
+    /// when their words changed.
     async fn product_repeat(
         &self,
         tx: &Tx,
         mut product: product::Model,
         mut variants: Vec<variant::Model>,
+        words_changed: bool,
     ) -> Result<(), Failure<Error>> {
         variants.retain(|variant| variant.archived_at.is_none());
         variants.sort_by_key(|variant| (variant.position, variant.id));
         repeat_variants(&mut product, &variants);
+        if words_changed {
+            own_terms_write(tx, &product, &variants).await?;
+        }
         self.product_raise(tx, product).await?;
         Ok(())
     }

@@ -3,13 +3,16 @@
 use super::{INSERT_ROWS, deleted, must_hit};
 use crate::db::keys::padded;
 use crate::db::page::{self, Keyset};
-use crate::domain::catalog::model::{CategoryBy, CategoryFilter, CategoryOrder, CategorySort};
+use crate::domain::catalog::model::{
+    CategoryBy, CategoryFilter, CategoryOrder, CategorySort, ProductFilter,
+};
 use crate::page::{Page, PageRequest};
 use entity::catalog::category::{self, Column, Entity};
 use entity::catalog::{ProductStatus, product, product_category};
 use entity::ids::CategoryId;
 use sea_orm::sea_query::{
-    CommonTableExpression, Expr, IntoIden, Query, SelectStatement, UnionType, WithClause,
+    CaseStatement, CommonTableExpression, Expr, IntoIden, Query, SelectStatement, SimpleExpr,
+    UnionType, WithClause,
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, DbErr,
@@ -109,28 +112,51 @@ pub(crate) async fn categories_page(
     page::fetch(c, Entity::find().filter(condition), &keyset, request).await
 }
 
-/// Walks the tree from `roots` along `step` and answers the places it came by, each with the root it began at.
-/// `UNION` without ALL ends the walk even in a tree with a cycle.
-async fn walk(
-    c: &impl ConnectionTrait,
-    roots: &[CategoryId],
-    mut from: SelectStatement,
-    step: SelectStatement,
-) -> Result<Vec<(CategoryId, CategoryId)>, DbErr> {
-    if roots.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The recursive part of a statement: a walk through the tree from `from` along `step`. `UNION` without ALL ends it even
+/// in a tree with a cycle.
+fn tree(mut from: SelectStatement, step: SelectStatement) -> WithClause {
     let tree = CommonTableExpression::new()
         .table_name(TREE.into_iden())
         .columns([ROOT.into_iden(), ID.into_iden()])
         .query(from.union(UnionType::Distinct, step).take())
         .to_owned();
+    WithClause::new().recursive(true).cte(tree).to_owned()
+}
+
+/// Where a walk begins: at these categories themselves.
+fn roots_of(roots: &[CategoryId]) -> SelectStatement {
+    Query::select()
+        .expr_as(Expr::col(Column::Id), ROOT)
+        .expr_as(Expr::col(Column::Id), ID)
+        .from(Entity)
+        .and_where(Column::Id.is_in(padded(roots.iter().copied())))
+        .take()
+}
+
+/// The walk from each root down to every category below it.
+fn tree_below(roots: &[CategoryId]) -> WithClause {
+    let step = Query::select()
+        .column((TREE.into_iden(), ROOT.into_iden()))
+        .column((Entity, Column::Id))
+        .from(Entity)
+        .inner_join(
+            TREE.into_iden(),
+            Expr::col((Entity, Column::ParentId)).equals((TREE.into_iden(), ID.into_iden())),
+        )
+        .take();
+    tree(roots_of(roots), step)
+}
+
+/// The places that a walk came by, each with the root it began at.
+async fn walk(
+    c: &impl ConnectionTrait,
+    tree: WithClause,
+) -> Result<Vec<(CategoryId, CategoryId)>, DbErr> {
     let query = Query::select()
         .columns([ROOT.into_iden(), ID.into_iden()])
         .from(TREE.into_iden())
         .take();
-    let statement = query.with(WithClause::new().recursive(true).cte(tree).to_owned());
-    let rows = c.query_all(&statement).await?;
+    let rows = c.query_all(&query.with(tree)).await?;
     rows.iter()
         .map(|row| Ok((row.try_get("", ROOT)?, row.try_get("", ID)?)))
         .collect()
@@ -141,35 +167,31 @@ pub(crate) async fn categories_below(
     c: &impl ConnectionTrait,
     roots: &[CategoryId],
 ) -> Result<Vec<(CategoryId, CategoryId)>, DbErr> {
-    let from = Query::select()
-        .expr_as(Expr::col(Column::Id), ROOT)
-        .expr_as(Expr::col(Column::Id), ID)
-        .from(Entity)
-        .and_where(Column::Id.is_in(padded(roots.iter().copied())))
-        .take();
-    let step = Query::select()
-        .column((TREE.into_iden(), ROOT.into_iden()))
-        .column((Entity, Column::Id))
-        .from(Entity)
-        .inner_join(
-            TREE.into_iden(),
-            Expr::col((Entity, Column::ParentId)).equals((TREE.into_iden(), ID.into_iden())),
-        )
-        .take();
-    walk(c, roots, from, step).await
+    if roots.is_empty() {
+        return Ok(Vec::new());
+    }
+    walk(c, tree_below(roots)).await
 }
 
-/// A category and all above it, in no order.
+/// The categories of a filter, with all below them if it says so.
+pub(crate) async fn categories_of_filter(
+    c: &impl ConnectionTrait,
+    filter: &ProductFilter,
+) -> Result<Option<Vec<CategoryId>>, DbErr> {
+    match &filter.categories {
+        Some(roots) if filter.with_subcategories => {
+            let pairs = categories_below(c, roots).await?;
+            Ok(Some(pairs.into_iter().map(|(_, id)| id).collect()))
+        }
+        roots => Ok(roots.clone()),
+    }
+}
+
+/// Categories and all above them, in no order.
 pub(crate) async fn categories_above(
     c: &impl ConnectionTrait,
-    id: CategoryId,
+    ids: &[CategoryId],
 ) -> Result<HashSet<CategoryId>, DbErr> {
-    let from = Query::select()
-        .expr_as(Expr::col(Column::Id), ROOT)
-        .expr_as(Expr::col(Column::Id), ID)
-        .from(Entity)
-        .and_where(Column::Id.eq(id))
-        .take();
     // The step goes from a category (ROOT is the one it came from last) to its parent.
     let step = Query::select()
         .expr_as(Expr::col((Entity, Column::Id)), ROOT)
@@ -181,8 +203,55 @@ pub(crate) async fn categories_above(
         )
         .and_where(Column::ParentId.is_not_null())
         .take();
-    let rows = walk(c, &[id], from, step).await?;
+    let rows = walk(c, tree(roots_of(ids), step)).await?;
     Ok(rows.into_iter().map(|(_, id)| id).collect())
+}
+
+/// How many active products stand in categories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProductCounts {
+    /// In the category itself.
+    pub own: i64,
+    /// In it or below it, each product once.
+    pub all: i64,
+}
+
+/// Counts the active products of categories; a category without any is left out.
+pub(crate) async fn products_count_by_categories(
+    c: &impl ConnectionTrait,
+    ids: &[CategoryId],
+) -> Result<Vec<(CategoryId, ProductCounts)>, DbErr> {
+    use product_category::Column::{CategoryId as LinkCategory, ProductId as LinkProduct};
+    let link = || Expr::col((product_category::Entity, LinkProduct));
+    let root = || Expr::col((TREE.into_iden(), ROOT.into_iden()));
+    let place = || Expr::col((TREE.into_iden(), ID.into_iden()));
+    let own: SimpleExpr = CaseStatement::new().case(place().eq(root()), link()).into();
+    let query = Query::select()
+        .expr_as(root(), ROOT)
+        .expr_as(link().count_distinct(), "products")
+        .expr_as(own.count_distinct(), "own_products")
+        .from(TREE.into_iden())
+        .inner_join(
+            product_category::Entity,
+            Expr::col((product_category::Entity, LinkCategory)).eq(place()),
+        )
+        .inner_join(
+            product::Entity,
+            Expr::col((product::Entity, product::Column::Id)).eq(link()),
+        )
+        .and_where(product::Column::Status.eq(ProductStatus::Active))
+        .add_group_by([root()])
+        .take();
+    let rows = c.query_all(&query.with(tree_below(ids))).await?;
+    rows.iter()
+        .map(|row| {
+            let counts = ProductCounts {
+                own: row.try_get("", "own_products")?,
+                all: row.try_get("", "products")?,
+            };
+            Ok((row.try_get("", ROOT)?, counts))
+        })
+        .collect()
 }
 
 /// How many categories stand directly below one, or at the top, and the greatest of their positions.

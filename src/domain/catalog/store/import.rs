@@ -71,7 +71,7 @@ pub(crate) async fn products_of_references(
     Ok(rows.into_iter().collect())
 }
 
-/// Categories by their slugs, in no order.
+/// Categories by their slugs, held as they are until the transaction ends, because their names are repeated.
 pub(crate) async fn categories_by_slugs(
     c: &impl ConnectionTrait,
     slugs: &[String],
@@ -79,6 +79,8 @@ pub(crate) async fn categories_by_slugs(
     let slugs = padded(slugs.iter().map(String::as_str));
     category::Entity::find()
         .filter(category::Column::Slug.is_in(slugs))
+        .order_by_asc(category::Column::Id)
+        .lock_shared()
         .all(c)
         .await
 }
@@ -92,10 +94,11 @@ pub(crate) async fn products_rewrite(
 ) -> Result<(), DbErr> {
     use product::Column::{
         DefaultVariantId, Description, ExternalReference, Id, Name, NameFolded, PriceMaxMinor,
-        PriceMinMinor, PriceMinor, Status, UpdatedAt, Version,
+        PriceMinMinor, PriceMinor, Slug, Status, UpdatedAt, Version,
     };
     let update = OnConflict::column(Id)
         .update_columns([
+            Slug,
             Name,
             NameFolded,
             Description,

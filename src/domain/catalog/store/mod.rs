@@ -1,13 +1,17 @@
 //! Every query of the catalogue, noun first. Functions take a connection and never open a transaction.
 
 mod categories;
+mod export;
 mod import;
 mod products;
+mod search;
 mod variants;
 
 pub(crate) use categories::*;
+pub(crate) use export::*;
 pub(crate) use import::*;
 pub(crate) use products::*;
+pub(crate) use search::*;
 pub(crate) use variants::*;
 
 use super::error::Unique;

@@ -1,6 +1,8 @@
 //! Queries of products, their images and the categories they stand in.
 
+use super::search::{HITS_RANK, join_hits};
 use super::{INSERT_ROWS, deleted, must_hit};
+use crate::db::explain::explain;
 use crate::db::keys::padded;
 use crate::db::page::{self, Keyset};
 use crate::domain::catalog::model::{ProductBy, ProductFilter, ProductOrder, ProductSort};
@@ -119,7 +121,11 @@ fn products_select(filter: &ProductFilter, below: Option<&[CategoryId]>) -> Sele
                 .as_ref()
                 .map(|text| Column::NameFolded.like(like("", text, "%"))),
         );
-    Entity::find().filter(condition)
+    let select = Entity::find().filter(condition);
+    match &filter.search {
+        Some(search) => join_hits(select, search),
+        None => select,
+    }
 }
 
 fn products_keyset(order: ProductOrder) -> Keyset<Entity> {
@@ -127,6 +133,7 @@ fn products_keyset(order: ProductOrder) -> Keyset<Entity> {
         ProductSort::CreatedAt => ("CREATED_AT", Column::CreatedAt),
         ProductSort::Name => ("NAME", Column::NameFolded),
         ProductSort::Price => ("PRICE", Column::PriceMinor),
+        ProductSort::Relevance => ("RELEVANCE", Column::NameFolded),
     };
     Keyset {
         name,
@@ -144,8 +151,43 @@ pub(crate) async fn products_page(
     order: ProductOrder,
     request: &PageRequest,
 ) -> Result<Page<product::Model>, page::Error> {
+    let selects = vec![products_select(filter, below)];
+    let mut pages = products_pages(c, selects, filter, order, request).await?;
+    Ok(pages
+        .pop()
+        .unwrap_or_else(|| Page::empty(request.with_total)))
+}
+
+/// The same page of several lists under one filter, which decides whether there is a rank to sort by.
+async fn products_pages(
+    c: &impl ConnectionTrait,
+    selects: Vec<Select<Entity>>,
+    filter: &ProductFilter,
+    order: ProductOrder,
+    request: &PageRequest,
+) -> Result<Vec<Page<product::Model>>, page::Error> {
+    let keyset = products_keyset(order);
+    page::fetch_ranked(c, selects, &keyset, rank(filter, order), request).await
+}
+
+/// The rank by which a list is sorted, if it is.
+fn rank(filter: &ProductFilter, order: ProductOrder) -> Option<page::Rank> {
+    let is_ranked = order.by == ProductSort::Relevance && filter.search.is_some();
+    is_ranked.then_some(HITS_RANK)
+}
+
+/// How the database reads a page of products.
+pub(crate) async fn products_explain(
+    c: &impl ConnectionTrait,
+    filter: &ProductFilter,
+    below: Option<&[CategoryId]>,
+    order: ProductOrder,
+    request: &PageRequest,
+) -> Result<Vec<String>, page::Error> {
     let select = products_select(filter, below);
-    page::fetch(c, select, &products_keyset(order), request).await
+    let rank = rank(filter, order);
+    let statement = page::statement(select, &products_keyset(order), rank, request)?;
+    Ok(explain(c, &statement).await?)
 }
 
 /// The same page of several categories, each given with all below it.
@@ -161,7 +203,7 @@ pub(crate) async fn products_pages_by_categories(
         .iter()
         .map(|categories| products_select(filter, below).filter(in_categories(categories)))
         .collect();
-    page::fetch_many(c, selects, &products_keyset(order), request).await
+    products_pages(c, selects, filter, order, request).await
 }
 
 /// Which of these slugs products have.
@@ -257,13 +299,31 @@ pub(crate) async fn images_insert(
     Ok(())
 }
 
-/// Removes all images of a product.
-pub(crate) async fn images_delete(c: &impl ConnectionTrait, id: ProductId) -> Result<(), DbErr> {
+/// Removes all images of products.
+pub(crate) async fn images_delete(
+    c: &impl ConnectionTrait,
+    ids: &[ProductId],
+) -> Result<(), DbErr> {
     product_image::Entity::delete_many()
-        .filter(product_image::Column::ProductId.eq(id))
+        .filter(product_image::Column::ProductId.is_in(padded(ids.iter().copied())))
         .exec(c)
         .await?;
     Ok(())
+}
+
+/// Which categories products stand in.
+pub(crate) async fn category_ids_by_products(
+    c: &impl ConnectionTrait,
+    ids: &[ProductId],
+) -> Result<Vec<(ProductId, CategoryId)>, DbErr> {
+    product_category::Entity::find()
+        .select_only()
+        .column(product_category::Column::ProductId)
+        .column(product_category::Column::CategoryId)
+        .filter(product_category::Column::ProductId.is_in(padded(ids.iter().copied())))
+        .into_tuple()
+        .all(c)
+        .await
 }
 
 /// Categories of products, by product, in the order of their names.
@@ -305,17 +365,5 @@ pub(crate) async fn product_categories_insert(
             .exec_without_returning(c)
             .await?;
     }
-    Ok(())
-}
-
-/// Takes a product out of all categories.
-pub(crate) async fn product_categories_delete(
-    c: &impl ConnectionTrait,
-    id: ProductId,
-) -> Result<(), DbErr> {
-    product_category::Entity::delete_many()
-        .filter(product_category::Column::ProductId.eq(id))
-        .exec(c)
-        .await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use entity::ids::{ProductId, VariantId};
 use sea_orm::sea_query::{CaseStatement, Expr, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel,
-    JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef,
+    JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, Select,
 };
 use std::collections::HashMap;
 
@@ -33,11 +33,8 @@ fn product_of_variant() -> RelationDef {
         .into()
 }
 
-/// What is on sale under a condition: live variants of active products.
-async fn variants_sellable(
-    c: &impl ConnectionTrait,
-    condition: SimpleExpr,
-) -> Result<Vec<SellableRow>, DbErr> {
+/// Variants with the names of their products.
+fn variants_named() -> Select<Entity> {
     Entity::find()
         .select_only()
         .column_as(Column::Id, "variant_id")
@@ -50,6 +47,27 @@ async fn variants_sellable(
         .column_as(Column::Currency, "currency")
         .column_as(Column::Availability, "availability")
         .join(JoinType::InnerJoin, product_of_variant())
+}
+
+/// Variants under folded SKUs, be they for sale or not.
+pub(crate) async fn variants_named_by_skus(
+    c: &impl ConnectionTrait,
+    skus_folded: &[String],
+) -> Result<Vec<SellableRow>, DbErr> {
+    let skus = padded(skus_folded.iter().map(String::as_str));
+    variants_named()
+        .filter(Column::SkuFolded.is_in(skus))
+        .into_model()
+        .all(c)
+        .await
+}
+
+/// What is on sale under a condition: live variants of active products.
+async fn variants_sellable(
+    c: &impl ConnectionTrait,
+    condition: SimpleExpr,
+) -> Result<Vec<SellableRow>, DbErr> {
+    variants_named()
         .filter(condition)
         .filter(Column::ArchivedAt.is_null())
         .filter(product::Column::Status.eq(ProductStatus::Active))

@@ -151,6 +151,13 @@ impl Service {
         if expected_quantity.is_some_and(|expected| expected != on_hand) {
             return Err(Error::QuantityStale { on_hand }.into());
         }
+        let changed = found.is_some()
+            // The row may have come since it was found missing; its units are looked at once more, now locked.
+            && store::stock_change(&**tx, variant_id, warehouse_id, delta, expected_quantity, now)
+                .await?;
+        if changed {
+            return Ok(());
+        }
         if found.is_some() || delta < 0 {
             return Err(Error::TooFew {
                 available: on_hand - reserved,

@@ -1,11 +1,11 @@
-//! What imports ask of the inventory, inside their own transactions.
+//! What imports ask of the inventory, inside their own transactions, and what exports read.
 
 use super::Service;
 use crate::db::Tx;
 use crate::domain::inventory::store;
 use crate::error::Fault;
 use entity::ids::{VariantId, WarehouseId};
-use entity::inventory::{WarehouseStatus, warehouse};
+use entity::inventory::{WarehouseStatus, stock, warehouse};
 use std::collections::HashSet;
 
 /// Code of the warehouse that an import makes when it has stock and the shop has no warehouse.
@@ -41,6 +41,18 @@ impl Service {
             updated_at: now,
         };
         Ok(store::warehouse_insert(&**tx, row).await?)
+    }
+
+    /// The stock of variants in all warehouses.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn stock_of(&self, variants: &[VariantId]) -> Result<Vec<stock::Model>, Fault> {
+        self.db
+            .read("inventory.stock_of", async |c| {
+                Ok(store::stock_of_variants(&*c, variants).await?)
+            })
+            .await
     }
 
     /// In which warehouses variants have stock, be it 0.

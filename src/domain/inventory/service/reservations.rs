@@ -109,6 +109,22 @@ impl Service {
             .await
     }
 
+    /// Units that lines of an order hold, in the caller's transaction, which holds the order's lock.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn held_in(
+        &self,
+        tx: &Tx,
+        order_id: OrderId,
+    ) -> std::result::Result<BTreeMap<OrderLineId, i64>, Fault> {
+        let mut units = BTreeMap::new();
+        for row in store::reservations_active(&**tx, order_id).await? {
+            *units.entry(row.order_line_id).or_default() += row.quantity;
+        }
+        Ok(units)
+    }
+
     /// Holds an order's units until another time, in the caller's transaction, which holds the order's lock.
     ///
     /// # Errors

@@ -1,16 +1,19 @@
 //! The inputs of orders.
 
-use super::super::model::{Filter, Sort, Sorting};
-use super::super::service::{NewLine, NewOrder};
-use super::types::OrderStatus;
+use super::super::service::{
+    AddressChoice, Details, NewCheckout, NewFulfillment, NewLine, NewOrder, NewRefund, Origin,
+    Tracking,
+};
 use crate::config::Limits;
+use crate::domain::accounts::graphql::AddressInput;
 use crate::domain::catalog::model::VariantReference;
+use crate::domain::payments::service::Method;
 use crate::error::{ErrorCode, Problem};
-use crate::graphql::error::ApiError;
-use crate::graphql::scalars::{Decimal, Time, mutation_id, query_id};
+use crate::graphql::scalars::{Decimal, mutation_id};
 use crate::graphql::validate;
 use crate::money;
-use async_graphql::{Enum, ID, InputObject, OneofObject};
+use async_graphql::{ID, InputObject, OneofObject};
+use entity::ids::OrderLineId;
 use serde::Serialize;
 use validator::Validate;
 
@@ -29,18 +32,128 @@ pub struct OrderLineInput {
     pub quantity: i32,
 }
 
+/// A card, known by what the payment provider calls it. For tries: `tok_ok`, `tok_declined`, `tok_insufficient`,
+/// `tok_slow`, `tok_fails_once`, `tok_unknown`, `tok_webhook_late`, `tok_webhook_twice`.
+#[derive(Clone, Debug, InputObject, Validate)]
+pub struct CardInput {
+    /// The provider's name of the card; it is never stored.
+    #[validate(length(min = 1, max = 255))]
+    pub token: String,
+}
+
+/// How to pay; exactly one field.
+#[derive(Clone, Debug, OneofObject)]
+pub enum PaymentInput {
+    /// By card.
+    Card(CardInput),
+}
+
+impl PaymentInput {
+    /// The way to pay.
+    ///
+    /// # Errors
+    /// Every mistake in it, with paths relative to it.
+    pub fn read(self) -> Result<Method, Vec<Problem>> {
+        let Self::Card(card) = self;
+        match validate::check(&card) {
+            Ok(()) => Ok(Method::Card { token: card.token }),
+            Err(problems) => Err(below("card", problems)),
+        }
+    }
+}
+
+/// Where an order is sent or who is billed; exactly one field.
+#[derive(Clone, Debug, OneofObject)]
+pub enum OrderAddressInput {
+    /// An address of your address book.
+    Id(ID),
+    /// Another address; it is kept with the order only.
+    Address(AddressInput),
+}
+
+impl OrderAddressInput {
+    fn read(self) -> Result<AddressChoice, Vec<Problem>> {
+        match self {
+            Self::Id(id) => mutation_id(&id, &["id"])
+                .map(AddressChoice::Book)
+                .map_err(|problem| vec![problem]),
+            Self::Address(address) => address
+                .read()
+                .map(|address| AddressChoice::New(Box::new(address)))
+                .map_err(|problems| below("address", problems)),
+        }
+    }
+}
+
+/// Problems of a part of an input, as problems of the input.
+fn below(field: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
+    for problem in &mut problems {
+        problem.path.insert(0, field.to_owned());
+    }
+    problems
+}
+
+/// The rules of what an order is asked for with.
+#[derive(Debug, Validate)]
+struct DetailsRules<'a> {
+    #[validate(length(min = 1, max = 48))]
+    client_reference: Option<&'a str>,
+    #[validate(length(max = 1000))]
+    note: Option<&'a str>,
+}
+
+/// Reads what an order is asked for with; the mistakes are added to `problems`.
+fn read_details(
+    (client_reference, note): (Option<String>, Option<String>),
+    (shipping, billing): (Option<OrderAddressInput>, Option<OrderAddressInput>),
+    payment: Option<PaymentInput>,
+    problems: &mut Vec<Problem>,
+) -> Details {
+    let rules = DetailsRules {
+        client_reference: client_reference.as_deref(),
+        note: note.as_deref(),
+    };
+    problems.extend(validate::check(&rules).err().unwrap_or_default());
+    let mut address = |field, input: Option<OrderAddressInput>| {
+        let read = input.map(OrderAddressInput::read).transpose();
+        read.unwrap_or_else(|faults| {
+            problems.extend(below(field, faults));
+            None
+        })
+    };
+    let shipping_address = address("shippingAddress", shipping);
+    let billing_address = address("billingAddress", billing);
+    let payment = payment.map(PaymentInput::read).transpose();
+    let payment = payment.unwrap_or_else(|faults| {
+        problems.extend(below("payment", faults));
+        None
+    });
+    Details {
+        client_reference,
+        note,
+        shipping_address,
+        billing_address,
+        payment,
+        origin: Origin::default(),
+    }
+}
+
 /// An order. Prices are the shop's; the whole order is refused when one line is short.
 #[derive(Clone, Debug, InputObject, Validate)]
 pub struct OrderCreateInput {
     /// What to buy; 1 to 1,000 lines.
     #[validate(length(min = 1), nested)]
     pub lines: Vec<OrderLineInput>,
+    /// Pay at once; without it the order waits for `orderPay`.
+    pub payment: Option<PaymentInput>,
+    /// Where it is sent; without it, the default of your address book.
+    pub shipping_address: Option<OrderAddressInput>,
+    /// Who is billed; without it, the default of your address book.
+    pub billing_address: Option<OrderAddressInput>,
     /// Your own name for the order, unique among your orders, up to 48 characters: `order(by: {clientReference})`
     /// finds it.
-    #[validate(length(min = 1, max = 48))]
     pub client_reference: Option<String>,
     /// A note for the shop, up to 1,000 characters.
-    #[validate(length(max = 1000))]
     pub note: Option<String>,
 }
 
@@ -63,11 +176,169 @@ impl OrderCreateInput {
                 quantity,
             })
             .collect();
+        let details = read_details(
+            (self.client_reference, self.note),
+            (self.shipping_address, self.billing_address),
+            self.payment,
+            &mut problems,
+        );
         if problems.is_empty() {
-            Ok(NewOrder {
+            Ok(NewOrder { lines, details })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// The checkout of your cart. Prices are the shop's of now.
+#[derive(Clone, Debug, InputObject)]
+pub struct CartCheckoutInput {
+    /// Pay at once; without it the order waits for `orderPay`.
+    pub payment: Option<PaymentInput>,
+    /// Where it is sent; without it, the default of your address book.
+    pub shipping_address: Option<OrderAddressInput>,
+    /// Who is billed; without it, the default of your address book.
+    pub billing_address: Option<OrderAddressInput>,
+    /// Your own name for the order, unique among your orders, up to 48 characters.
+    pub client_reference: Option<String>,
+    /// A note for the shop, up to 1,000 characters.
+    pub note: Option<String>,
+    /// The total that you saw, in the shop's currency: with another one now, nothing is ordered and the error is
+    /// `PRICE_CHANGED`.
+    pub expected_total: Option<Decimal>,
+}
+
+impl CartCheckoutInput {
+    /// The checkout that is asked for.
+    ///
+    /// # Errors
+    /// Every mistake in the input, with paths relative to it.
+    pub fn read(self, currency: &str) -> Result<NewCheckout, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let expected = self.expected_total.map(|total| {
+            money::to_minor(total.0, currency).map_err(|error| {
+                Problem::new(ErrorCode::Precision, error.to_string(), &["expectedTotal"])
+            })
+        });
+        let expected_total_minor = expected.transpose().unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        let details = read_details(
+            (self.client_reference, self.note),
+            (self.shipping_address, self.billing_address),
+            self.payment,
+            &mut problems,
+        );
+        if problems.is_empty() {
+            Ok(NewCheckout {
+                expected_total_minor,
+                details,
+            })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// Units of a line of an order.
+#[derive(Clone, Debug, InputObject, Serialize, Validate)]
+pub struct OrderLineUnitsInput {
+    /// The line.
+    pub line_id: ID,
+    /// Units, 1 or more.
+    #[validate(range(min = 1))]
+    pub quantity: i32,
+}
+
+fn read_units(
+    lines: Option<&[OrderLineUnitsInput]>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<(OrderLineId, i64)>> {
+    let mut units = Vec::new();
+    for (place, line) in lines?.iter().enumerate() {
+        match mutation_id(&line.line_id, &["lines", &place.to_string(), "lineId"]) {
+            Ok(id) => units.push((id, i64::from(line.quantity))),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Some(units)
+}
+
+/// How a parcel can be followed.
+#[derive(Clone, Debug, InputObject, Serialize, Validate)]
+pub struct TrackingInput {
+    /// Who carries it, up to 64 characters.
+    #[validate(length(max = 64))]
+    pub carrier: Option<String>,
+    /// The carrier's number of it, up to 128 characters.
+    #[validate(length(max = 128))]
+    pub number: Option<String>,
+    /// Where it can be followed, up to 500 characters.
+    #[validate(length(max = 500))]
+    pub url: Option<String>,
+}
+
+/// A parcel that was sent.
+#[derive(Clone, Debug, InputObject, Validate)]
+pub struct OrderFulfillInput {
+    /// What is in it; without it, all that was not sent.
+    #[validate(length(min = 1, max = 1000), nested)]
+    pub lines: Option<Vec<OrderLineUnitsInput>>,
+    /// How it can be followed.
+    #[validate(nested)]
+    pub tracking: Option<TrackingInput>,
+}
+
+impl OrderFulfillInput {
+    /// The parcel.
+    ///
+    /// # Errors
+    /// Every mistake in the input, with paths relative to it.
+    pub fn read(self) -> Result<NewFulfillment, Vec<Problem>> {
+        let mut problems = validate::check(&self).err().unwrap_or_default();
+        let lines = read_units(self.lines.as_deref(), &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let tracking = self.tracking.map(|tracking| Tracking {
+            carrier: tracking.carrier,
+            number: tracking.number,
+            url: tracking.url,
+        });
+        Ok(NewFulfillment {
+            lines,
+            tracking: tracking.unwrap_or_default(),
+        })
+    }
+}
+
+/// What is paid back.
+#[derive(Clone, Debug, InputObject, Validate)]
+pub struct OrderRefundInput {
+    /// Units of lines; without it, all that was not paid back.
+    #[validate(length(min = 1, max = 1000), nested)]
+    pub lines: Option<Vec<OrderLineUnitsInput>>,
+    /// Whether the units come back into the stock of the warehouses that they left; they do not if nothing is said.
+    pub restock: Option<bool>,
+    /// Why, up to 200 characters.
+    #[validate(length(max = 200))]
+    pub reason: Option<String>,
+}
+
+impl OrderRefundInput {
+    /// The refund.
+    ///
+    /// # Errors
+    /// Every mistake in the input, with paths relative to it.
+    pub fn read(self) -> Result<NewRefund, Vec<Problem>> {
+        let mut problems = validate::check(&self).err().unwrap_or_default();
+        let lines = read_units(self.lines.as_deref(), &mut problems);
+        if problems.is_empty() {
+            Ok(NewRefund {
                 lines,
-                client_reference: self.client_reference,
-                note: self.note,
+                restock: self.restock.unwrap_or(false),
+                reason: self.reason,
             })
         } else {
             Err(problems)
@@ -116,132 +387,6 @@ impl OrderLineInput {
                 "Give exactly one of productId, variantId and sku.",
                 &["lines", place],
             )),
-        }
-    }
-}
-
-/// Names an order; exactly one field.
-#[derive(Clone, Debug, OneofObject)]
-pub enum OrderBy {
-    /// By id.
-    Id(ID),
-    /// By number, as `ORD-2026-000001`.
-    Number(String),
-    /// By your own name for it; finds your own orders only.
-    ClientReference(String),
-}
-
-/// States to match; all that is given must hold.
-#[derive(Clone, Debug, Default, InputObject, Validate)]
-pub struct OrderStatusFilter {
-    /// Exactly this state.
-    pub eq: Option<OrderStatus>,
-    /// One of these; an empty list matches nothing.
-    pub r#in: Option<Vec<OrderStatus>>,
-}
-
-/// A period; both ends are included.
-#[derive(Clone, Debug, Default, InputObject, Validate)]
-pub struct OrderTimeFilter {
-    /// At or after.
-    pub gte: Option<Time>,
-    /// At or before.
-    pub lte: Option<Time>,
-}
-
-/// A range of totals in the shop's currency; both ends are included.
-#[derive(Clone, Debug, Default, InputObject, Validate)]
-pub struct OrderTotalFilter {
-    /// At least.
-    pub gte: Option<Decimal>,
-    /// At most.
-    pub lte: Option<Decimal>,
-}
-
-/// Narrows a list of orders; all that is given must hold.
-#[derive(Clone, Debug, Default, InputObject, Validate)]
-pub struct OrderFilter {
-    /// By state.
-    pub status: Option<OrderStatusFilter>,
-    /// Orders of this user; for staff, who see all orders.
-    pub user_id: Option<ID>,
-    /// Orders with a line of this product.
-    pub product_id: Option<ID>,
-    /// With this number.
-    pub number: Option<String>,
-    /// With this client reference.
-    pub client_reference: Option<String>,
-    /// By when they were made.
-    pub created_at: Option<OrderTimeFilter>,
-    /// By what is to be paid.
-    pub total: Option<OrderTotalFilter>,
-}
-
-impl OrderFilter {
-    /// The filter in the terms of the store.
-    ///
-    /// # Errors
-    /// An id that is none, or a total with too many decimals.
-    pub fn read(self, currency: &str) -> Result<Filter, ApiError> {
-        let status = self.status.unwrap_or_default();
-        let statuses = match (status.eq, status.r#in) {
-            (None, None) => None,
-            (Some(eq), None) => Some(vec![eq]),
-            (None, Some(list)) => Some(list),
-            (Some(eq), Some(list)) => {
-                Some(list.into_iter().filter(|status| *status == eq).collect())
-            }
-        };
-        let created_at = self.created_at.unwrap_or_default();
-        let total = self.total.unwrap_or_default();
-        let minor = |amount: Option<Decimal>| {
-            amount
-                .map(|amount| money::to_minor(amount.0, currency))
-                .transpose()
-                .map_err(|error| ApiError::BadUserInput(error.to_string()))
-        };
-        Ok(Filter {
-            statuses: statuses
-                .map(|list: Vec<OrderStatus>| list.into_iter().map(Into::into).collect()),
-            user_id: self.user_id.as_ref().map(query_id).transpose()?,
-            product_id: self.product_id.as_ref().map(query_id).transpose()?,
-            number: self.number,
-            client_reference: self.client_reference,
-            created_from: created_at.gte.map(|time| time.0),
-            created_to: created_at.lte.map(|time| time.0),
-            total_from_minor: minor(total.gte)?,
-            total_to_minor: minor(total.lte)?,
-        })
-    }
-}
-
-/// What a list of orders is sorted by; equal values are sorted by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum OrderOrderField {
-    /// When they were made.
-    CreatedAt,
-    /// What is to be paid.
-    Total,
-}
-
-/// The order of a list of orders.
-#[derive(Clone, Copy, Debug, InputObject, Validate)]
-pub struct OrderOrder {
-    /// The value.
-    pub field: OrderOrderField,
-    /// Smallest or greatest first.
-    pub direction: crate::graphql::connection::OrderDirection,
-}
-
-impl From<OrderOrder> for Sorting {
-    fn from(order: OrderOrder) -> Self {
-        let sort = match order.field {
-            OrderOrderField::CreatedAt => Sort::CreatedAt,
-            OrderOrderField::Total => Sort::Total,
-        };
-        Self {
-            sort,
-            descending: order.direction.is_descending(),
         }
     }
 }

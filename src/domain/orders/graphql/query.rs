@@ -1,16 +1,16 @@
 //! Reads of orders.
 
 use super::super::loaders::{BatchError, OrdersBelow, OrdersLoader};
-use super::super::model::{Parent, Scope, Sorting};
+use super::super::model::{Filter, Parent, Scope, Sorting};
 use super::super::service::OrderReference;
-use super::{Order, OrderBy, OrderFilter, OrderOrder};
+use super::{Order, OrderBy, OrderFilter, OrderOrder, OrderSummary};
 use crate::app::App;
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
-use crate::graphql::scalars::query_id;
+use crate::graphql::scalars::{Time, query_id};
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, Object};
+use async_graphql::{Context, ID, Object};
 use entity::accounts::Role;
 use entity::ids::UserId;
 
@@ -83,6 +83,30 @@ impl OrdersQuery {
             .orders_page(scope, &filter, sorting, &request)
             .await?;
         Ok(Some(Connection::new(&request, found.map(Order::from))))
+    }
+
+    /// What your orders sum to; staff see everybody's, or those of one user. Requires CUSTOMER.
+    #[graphql(guard = "Authorized")]
+    async fn order_summary(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Orders of this user; for staff, who see all orders.")] user_id: Option<
+            ID,
+        >,
+        #[graphql(desc = "Made at or after.")] from: Option<Time>,
+        #[graphql(desc = "Made at or before.")] to: Option<Time>,
+    ) -> Result<Option<OrderSummary>, ApiError> {
+        let (_, scope) = scope(ctx)?;
+        let app = ctx.data_unchecked::<App>();
+        let filter = Filter {
+            user_id: user_id.as_ref().map(query_id).transpose()?,
+            created_from: from.map(|time| time.0),
+            created_to: to.map(|time| time.0),
+            ..Filter::default()
+        };
+        let summary = app.orders().order_summary(scope, &filter).await?;
+        let currency = &app.config().shop.currency;
+        Ok(Some(OrderSummary::new(&summary, currency)))
     }
 }
 

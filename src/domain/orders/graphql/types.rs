@@ -1,14 +1,22 @@
 //! The types of orders.
 
-use super::super::loaders::{HistoryOfOrder, LinesOfOrder, OrderKey, OrdersLoader};
-use crate::domain::accounts::graphql::User;
+use super::super::loaders::{
+    FulfillmentsOfOrder, HistoryOfOrder, LinesOfOrder, NotesOfOrder, OrderKey, OrdersLoader,
+    RequestOfOrder,
+};
+use super::{OrderFulfillment, OrderNote, OrderRequest};
+use crate::domain::accounts::graphql::{PostalAddress, User};
 use crate::domain::accounts::loaders::UserLoader;
 use crate::domain::catalog;
 use crate::domain::catalog::graphql::{Product, ProductVariant};
+use crate::domain::payments::graphql::{Payment, Refund};
+use crate::domain::payments::loaders::{PaymentsLoader, PaymentsOfOrder, RefundsOfOrder};
+use crate::graphql::authorization::is;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::{Money, Time, id, int};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::accounts::Role;
 use entity::ids::{OrderId, UserId};
 use entity::orders::{order, order_history, order_line};
 
@@ -69,6 +77,8 @@ pub struct OrderCost {
     pub subtotal: Money,
     /// What is to be paid.
     pub total: Money,
+    /// What was paid back.
+    pub refunded: Money,
 }
 
 /// An order. It is seen by the customer who made it and by staff.
@@ -109,6 +119,21 @@ impl Order {
         self.0.origin.into()
     }
 
+    /// The system it was imported from; nothing for orders made through this shop.
+    async fn source(&self) -> Option<&str> {
+        self.0.source.as_deref()
+    }
+
+    /// Its id in that system.
+    async fn external_reference(&self) -> Option<&str> {
+        self.0.external_reference.as_deref()
+    }
+
+    /// The customer's id in that system.
+    async fn customer_reference(&self) -> Option<&str> {
+        self.0.customer_reference.as_deref()
+    }
+
     /// What was bought, in the order in which it was asked for.
     #[graphql(complexity = "5 * child_complexity")]
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, ApiError> {
@@ -129,7 +154,79 @@ impl Order {
         OrderCost {
             subtotal: Money::new(self.0.subtotal_minor, &self.0.currency),
             total: Money::new(self.0.total_minor, &self.0.currency),
+            refunded: Money::new(self.0.refunded_minor, &self.0.currency),
         }
+    }
+
+    /// Where it is sent, as it was said when it was made.
+    async fn shipping_address(&self) -> Option<PostalAddress> {
+        self.0.shipping_address.clone().map(PostalAddress::from)
+    }
+
+    /// Who is billed, as it was said when it was made.
+    async fn billing_address(&self) -> Option<PostalAddress> {
+        self.0.billing_address.clone().map(PostalAddress::from)
+    }
+
+    /// Tries to pay it, oldest first.
+    #[graphql(complexity = "3 * child_complexity")]
+    async fn payments(&self, ctx: &Context<'_>) -> Result<Vec<Payment>, ApiError> {
+        let loader = ctx.data_unchecked::<DataLoader<PaymentsLoader>>();
+        let rows = loader.load_one(PaymentsOfOrder(self.0.id)).await?;
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(Payment::from)
+            .collect())
+    }
+
+    /// What goes back of what was paid, oldest first.
+    #[graphql(complexity = "3 * child_complexity")]
+    async fn refunds(&self, ctx: &Context<'_>) -> Result<Vec<Refund>, ApiError> {
+        let loader = ctx.data_unchecked::<DataLoader<PaymentsLoader>>();
+        let rows = loader.load_one(RefundsOfOrder(self.0.id)).await?;
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(Refund::from)
+            .collect())
+    }
+
+    /// What was sent, oldest parcel first.
+    #[graphql(complexity = "3 * child_complexity")]
+    async fn fulfillments(&self, ctx: &Context<'_>) -> Result<Vec<OrderFulfillment>, ApiError> {
+        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let rows = loader.load_one(FulfillmentsOfOrder(self.0.id)).await?;
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(OrderFulfillment::from)
+            .collect())
+    }
+
+    /// What staff wrote about it, oldest first. Empty for customers.
+    #[graphql(complexity = "3 * child_complexity")]
+    async fn notes(&self, ctx: &Context<'_>) -> Result<Vec<OrderNote>, ApiError> {
+        if !is(ctx, Role::Staff) {
+            return Ok(Vec::new());
+        }
+        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let rows = loader.load_one(NotesOfOrder(self.0.id)).await?;
+        Ok(rows
+            .unwrap_or_default()
+            .into_iter()
+            .map(OrderNote::from)
+            .collect())
+    }
+
+    /// Where the request for it came from. Nothing for customers, and when it has been forgotten, after 90 days.
+    async fn request(&self, ctx: &Context<'_>) -> Result<Option<OrderRequest>, ApiError> {
+        if !is(ctx, Role::Staff) {
+            return Ok(None);
+        }
+        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let row = loader.load_one(RequestOfOrder(self.0.id)).await?;
+        Ok(row.map(OrderRequest::from))
     }
 
     /// Who ordered; nobody for imported orders.
@@ -155,6 +252,11 @@ impl Order {
     /// Until when its stock is held while it is not paid; then it becomes EXPIRED.
     async fn reservation_expires_at(&self) -> Option<Time> {
         self.0.reservation_expires_at.map(Time::from)
+    }
+
+    /// When that time was extended by `reservationExtend`, which can be done once.
+    async fn reservation_extended_at(&self) -> Option<Time> {
+        self.0.reservation_extended_at.map(Time::from)
     }
 
     /// What happened to it, first change first.
@@ -192,9 +294,17 @@ impl Order {
     async fn cancelled_at(&self) -> Option<Time> {
         self.0.cancelled_at.map(Time::from)
     }
+
+    /// When the last of it was sent.
+    async fn fulfilled_at(&self) -> Option<Time> {
+        self.0.fulfilled_at.map(Time::from)
+    }
 }
 
-async fn user_by_id(ctx: &Context<'_>, user_id: Option<UserId>) -> Result<Option<User>, ApiError> {
+pub(super) async fn user_by_id(
+    ctx: &Context<'_>,
+    user_id: Option<UserId>,
+) -> Result<Option<User>, ApiError> {
     let Some(user_id) = user_id else {
         return Ok(None);
     };
@@ -240,6 +350,10 @@ pub struct OrderLine {
     pub name: String,
     /// Units.
     pub quantity: i32,
+    /// Units that were sent.
+    pub fulfilled_quantity: i32,
+    /// Units that were paid back.
+    pub refunded_quantity: i32,
     /// Price of one unit when it was sold.
     pub unit_price: Money,
     /// Quantity × unit price.
@@ -255,6 +369,8 @@ impl OrderLine {
             sku: row.sku.clone(),
             name: row.name.clone(),
             quantity: int(row.quantity),
+            fulfilled_quantity: int(row.fulfilled),
+            refunded_quantity: int(row.refunded),
             unit_price: Money::new(row.unit_price_minor, currency),
             total: Money::new(row.total_minor, currency),
             row,

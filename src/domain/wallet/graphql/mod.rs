@@ -9,7 +9,7 @@ pub use inputs::{
     TransactionFilter, TransactionOrder, TransactionOrderField, WalletDepositInput,
     WalletWithdrawInput,
 };
-pub use mutation::WalletMutation;
+pub use mutation::{WalletDepositPayload, WalletMutation, WalletWithdrawPayload};
 pub use query::{WalletQuery, transactions_below};
 pub use types::{
     Asset, AssetKind, Transaction, TransactionFailure, TransactionKind, TransactionStatus,

@@ -15,6 +15,8 @@ pub(super) struct Draft {
     pub(super) categories: BTreeSet<CategoryId>,
     pub(super) is_new: bool,
     pub(super) is_changed: bool,
+    /// Whether the words it is found by are others.
+    pub(super) is_renamed: bool,
     pub(super) variants_new: HashSet<VariantId>,
     pub(super) variants_changed: HashSet<VariantId>,
     pub(super) categories_changed: bool,
@@ -28,6 +30,7 @@ impl Draft {
             categories: BTreeSet::new(),
             is_new: false,
             is_changed: false,
+            is_renamed: false,
             variants_new: HashSet::new(),
             variants_changed: HashSet::new(),
             categories_changed: false,
@@ -62,6 +65,7 @@ impl Draft {
             product.name_folded = fold(&row.name, PRODUCT_NAME_MAX);
         }
         changed |= set(&mut product.description, row.description.as_ref());
+        self.is_renamed |= changed;
         changed |= set(&mut product.status, row.status.as_ref());
         let reference = row.external_reference.clone().map(Some);
         changed |= set(&mut product.external_reference, reference.as_ref());
@@ -78,6 +82,7 @@ impl Draft {
             return (self.product.default_variant_id, false);
         };
         let mut changed = set(&mut variant.name, row.variant.as_ref());
+        self.is_renamed |= changed;
         changed |= set(&mut variant.price_minor, Some(&row.price_minor));
         let id = variant.id;
         if changed && !self.variants_new.contains(&id) {

@@ -1,14 +1,10 @@
 //! What rows of one file must not say twice, or differently.
-//!
-//! Only hashes are kept, so that the memory of a million rows stays in the tens of megabytes: 128 bits, since a
-//! coincidence would refuse a good row.
 
-use super::cells::{Reason, Row};
+use super::cells::Row;
 use crate::domain::catalog::model::{VARIANTS_MAX, sku_fold};
-use sha2::{Digest as _, Sha256};
+use crate::import::cell::Reason;
+use crate::import::digest::{Digest, digest};
 use std::collections::HashMap;
-
-type Digest = [u8; 16];
 
 /// Values of a product that its rows repeat.
 const VALUES: [&str; 5] = [
@@ -32,16 +28,6 @@ struct Product {
     rows: u64,
     /// Hash of each of [`VALUES`] that was given, and the first row that gave it.
     values: [Option<(Digest, u32)>; VALUES.len()],
-}
-
-fn digest(parts: &[&str]) -> Digest {
-    let mut sha = Sha256::new();
-    for part in parts {
-        sha.update((part.len() as u64).to_be_bytes());
-        sha.update(part);
-    }
-    let hash = sha.finalize();
-    std::array::from_fn(|place| hash[place])
 }
 
 /// The hash of each value that a row gives of its product.

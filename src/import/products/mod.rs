@@ -1,7 +1,15 @@
 //! `import products`: the catalogue and its initial stock from a file. The columns stand in the [module](super).
 
+mod batch;
+mod cells;
+mod columns;
+mod seen;
+
+use self::batch::Batch;
+use self::cells::Stock;
+use self::columns::Column;
 use super::progress::Progress;
-use super::reader::{self, Batch};
+use super::reader;
 use super::rejects::Rejects;
 use crate::app::App;
 use crate::db::Tx;
@@ -80,10 +88,11 @@ pub async fn run(
     rejects_file: &Path,
 ) -> Result<Report, Fault> {
     let started = Instant::now();
-    let source = reader::open(file, rejects_file).await?;
+    let source = reader::open::<Column>(file, rejects_file).await?;
     let mut rejects = Rejects::create(rejects_file, source.columns.clone()).await?;
     let mut progress = Progress::new(source.read.clone(), source.total);
-    let mut batches = source.batches(app.catalog().currency());
+    let currency = app.catalog().currency().to_owned();
+    let mut batches = source.batches(move |source, sink| batch::read(source, &currency, &sink));
     let mut import = Import::new(app, file, dry_run).await?;
     let mut report = Report {
         dry_run,
@@ -92,7 +101,7 @@ pub async fn run(
     };
     while let Some(mut batch) = batches.next().await? {
         import.batch(&mut batch, &mut report).await?;
-        rejects.write(&mut batch).await?;
+        rejects.write(&batch.raw, &mut batch.refused).await?;
         report.rows += batch.raw.len() as u64;
         report.rejected += batch.refused.len() as u64;
         progress.rows(report.rows, report.rejected);
@@ -192,7 +201,7 @@ impl<'a> Import<'a> {
 
     /// Takes out the rows whose stock has nowhere to go.
     fn refuse_warehouses(&self, batch: &mut Batch) {
-        let reason = |stock: &reader::Stock| match &stock.warehouse {
+        let reason = |stock: &Stock| match &stock.warehouse {
             Some(code) if !self.warehouses.by_code.contains_key(code) => {
                 Some("warehouse is not the code of one".to_owned())
             }
@@ -203,7 +212,7 @@ impl<'a> Import<'a> {
             _ => None,
         };
         for index in (0..batch.rows.len()).rev() {
-            if let Some(reason) = reason(&batch.stock[index]) {
+            if let Some(reason) = batch.stock[index].iter().find_map(reason) {
                 batch.rows.remove(index);
                 batch.stock.remove(index);
                 batch.refused.push((batch.places.remove(index), reason));
@@ -285,6 +294,14 @@ impl<'a> Import<'a> {
         Ok((results, missing.is_some()))
     }
 
+    /// Where stock goes.
+    fn warehouse(&self, stock: &Stock) -> Option<WarehouseId> {
+        match &stock.warehouse {
+            Some(code) => self.warehouses.by_code.get(code).copied(),
+            None => self.warehouses.default,
+        }
+    }
+
     /// The stock that rows give and that the variants do not have yet.
     async fn stock_plan_in(
         &self,
@@ -295,25 +312,21 @@ impl<'a> Import<'a> {
         let mut begins = Vec::new();
         let mut existing = Vec::new();
         for (row, (planned, stock)) in planned.iter().zip(&batch.stock).enumerate() {
-            let (Ok((variant_id, change)), Some(units)) = (planned, stock.units) else {
+            let Ok((variant_id, change)) = planned else {
                 continue;
             };
-            let warehouse_id = match &stock.warehouse {
-                Some(code) => self.warehouses.by_code.get(code).copied(),
-                None => self.warehouses.default,
-            };
-            let Some(warehouse_id) = warehouse_id else {
-                continue;
-            };
-            if *change != Change::Created {
+            let count = begins.len();
+            begins.extend(stock.iter().filter_map(|stock| {
+                Some(Begin {
+                    row,
+                    variant_id: *variant_id,
+                    warehouse_id: self.warehouse(stock)?,
+                    units: stock.units?,
+                })
+            }));
+            if *change != Change::Created && begins.len() > count {
                 existing.push(*variant_id);
             }
-            begins.push(Begin {
-                row,
-                variant_id: *variant_id,
-                warehouse_id,
-                units,
-            });
         }
         if !existing.is_empty() {
             let known = self.app.inventory().stock_known_in(tx, &existing).await?;

@@ -1,18 +1,17 @@
-//! Writing data out as CSV, piece by piece, so that the memory does not grow with what is written.
+//! `export transactions`: what happened to users' money, piece by piece, so that the memory does not grow with it.
 
+use super::output::Output;
 use crate::app::App;
 use crate::clock;
 use crate::domain::wallet::model::transactions::Filter;
 use crate::error::Fault;
 use crate::money;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use csv::Writer;
 use entity::ids::UserId;
 use entity::wallet::transaction;
-use std::io::Write;
+use std::path::Path;
 
-/// The columns of an export of transactions, in their order.
-pub const TRANSACTION_COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 13] = [
     "id",
     "created_at",
     "completed_at",
@@ -58,33 +57,24 @@ impl Wanted {
     }
 }
 
-/// Writes transactions, in the order of their ids, which is that of their making. Answers how many.
+/// Writes transactions to a file, or to standard output for `-`, in the order of their ids, which is that of their
+/// making. Answers how many.
 ///
 /// # Errors
-/// The database fails, or what is written cannot be written.
-pub async fn transactions<W: Write>(app: &App, wanted: &Wanted, out: W) -> Result<u64, Fault> {
-    let failed = || Fault::doing("writing transactions");
-    let mut writer = Writer::from_writer(out);
-    writer.write_record(TRANSACTION_COLUMNS).map_err(failed())?;
+/// The file cannot be written, or the database fails.
+#[tracing::instrument(name = "export.transactions", skip_all)]
+pub async fn run(app: &App, file: &Path, wanted: &Wanted) -> Result<u64, Fault> {
+    let mut output = Output::begin(file, &COLUMNS).await?;
     let filter = wanted.filter();
     let (mut after, mut count) = (None, 0);
     loop {
         let rows = app.wallet().transactions_after(&filter, after).await?;
-        let Some(last) = rows.last() else {
-            break;
-        };
+        let Some(last) = rows.last() else { break };
         after = Some(last.id);
         count += rows.len() as u64;
-        for row in &rows {
-            writer.write_record(cells(row)).map_err(failed())?;
-        }
-        writer
-            .flush()
-            .map_err(Fault::doing("writing transactions"))?;
+        output.rows(rows.iter().map(cells)).await?;
     }
-    writer
-        .flush()
-        .map_err(Fault::doing("writing transactions"))?;
+    output.end().await?;
     Ok(count)
 }
 

@@ -1,0 +1,258 @@
+//! Whole answers that are kept: without a statement, for everybody, never for one, and true.
+
+use crate::cache::{start, tea};
+use crate::support::http::{Client, Running, answer};
+use crate::support::process::log_in;
+use crate::support::wait::eventually;
+use crate::support::{Profile, TestApp, profile};
+use entity::accounts::Role;
+use entity::catalog::ProductStatus;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use tradepost::domain::catalog::model::{ProductChanges, VariantChanges};
+use tradepost::domain::catalog::service::VariantReference;
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
+
+const DETAIL: &str = "query Detail($id: ID!) { product(by: {id: $id}) { name status price { amount } variants { sku } } }";
+const NAMES: &str = "{ products { nodes { name price { amount } availability } } }";
+
+/// How many statements a request costs.
+async fn statements(
+    test: &TestApp,
+    client: &Client,
+    query: &str,
+    variables: Value,
+) -> (u64, Value) {
+    let before = test.app.db().statements();
+    let data = client.data(query, variables).await;
+    (test.app.db().statements() - before, data)
+}
+
+/// With replicas it remembers only what it is told about.
+async fn remembering(test: &TestApp) {
+    if profile() == Profile::Services {
+        start(&test.app).await;
+    }
+}
+
+/// A server whose staff member, customer and guest are at hand.
+struct Shop {
+    test: TestApp,
+    #[expect(dead_code, reason = "held for its Drop")]
+    running: Running,
+    staff: Client,
+    customer: Client,
+    guest: Client,
+}
+
+async fn shop() -> Shop {
+    let test = TestApp::new().await;
+    remembering(&test).await;
+    let running = test.serve().await;
+    let guest = running.client();
+    for (email, role) in [
+        ("staff@example.org", Role::Staff),
+        ("customer@example.org", Role::Customer),
+    ] {
+        let accounts = test.app.accounts();
+        accounts
+            .user_create(email, email, "correct horse", role)
+            .await
+            .unwrap();
+    }
+    let staff = log_in(&guest, "staff@example.org", "correct horse").await;
+    let customer = log_in(&guest, "customer@example.org", "correct horse").await;
+    Shop {
+        test,
+        running,
+        staff,
+        customer,
+        guest,
+    }
+}
+
+#[tokio::test]
+async fn a_public_answer_is_made_once_for_guests_and_users_and_anew_after_a_change() {
+    let shop = shop().await;
+    let sold = tea(&shop.test).await;
+    let id = json!({ "id": sold.product.to_string() });
+    let (cost, first) = statements(&shop.test, &shop.guest, DETAIL, id.clone()).await;
+    assert!(cost > 0);
+    for client in [&shop.guest, &shop.customer, &shop.staff] {
+        // The first with a token reads the session.
+        client.data("{ me { id } }", json!({})).await;
+        let (cost, data) = statements(&shop.test, client, DETAIL, id.clone()).await;
+        assert_eq!((cost, &data), (0, &first));
+    }
+    let changes = VariantChanges {
+        price_minor: Some(777),
+        ..VariantChanges::default()
+    };
+    let catalog = shop.test.app.catalog();
+    catalog
+        .variant_update(sold.variant, &changes)
+        .await
+        .unwrap();
+    let (_, data) = statements(&shop.test, &shop.guest, DETAIL, id).await;
+    assert_eq!(data["product"]["price"]["amount"], "7.77");
+}
+
+#[tokio::test]
+async fn a_bad_token_is_refused_also_for_what_is_kept() {
+    let shop = shop().await;
+    let sold = tea(&shop.test).await;
+    let id = json!({ "id": sold.product.to_string() });
+    shop.guest.data(DETAIL, id.clone()).await;
+    let (status, headers, body) = shop.guest.with_token("nonsense").post(DETAIL, id).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(headers.contains_key("www-authenticate"));
+    assert_eq!(body["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn what_staff_see_more_of_is_kept_for_nobody() {
+    let shop = shop().await;
+    let sold = tea(&shop.test).await;
+    let draft = ProductChanges {
+        status: Some(ProductStatus::Draft),
+        ..ProductChanges::default()
+    };
+    let catalog = shop.test.app.catalog();
+    catalog.product_update(sold.product, &draft).await.unwrap();
+    let id = json!({ "id": sold.product.to_string() });
+    for _ in 0..2 {
+        let data = shop.staff.data(DETAIL, id.clone()).await;
+        assert_eq!(data["product"]["status"], "DRAFT");
+        for client in [&shop.guest, &shop.customer] {
+            let data = client.data(DETAIL, id.clone()).await;
+            assert_eq!(data["product"], Value::Null);
+        }
+    }
+}
+
+async fn get(client: &Client, query: &str, known: Option<&str>) -> (StatusCode, HeaderMap, Value) {
+    let path = format!("/graphql?query={}", query.replace(' ', "%20"));
+    let mut request = client.raw(Method::GET, &path);
+    if let Some(etag) = known {
+        request = request.header("if-none-match", etag);
+    }
+    answer(request).await
+}
+
+#[tokio::test]
+async fn caches_in_front_are_told_what_they_may_keep() {
+    let shop = shop().await;
+    tea(&shop.test).await;
+    let text = |headers: &HeaderMap, name: &str| {
+        let all = headers.get_all(name).iter();
+        let all: Vec<&str> = all.map(|value| value.to_str().unwrap()).collect();
+        all.join(", ").to_lowercase()
+    };
+    let (status, first, body) = get(&shop.guest, NAMES, None).await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, second, same) = get(&shop.customer, NAMES, None).await;
+    assert_eq!(body, same);
+    assert_eq!(first["etag"], second["etag"]);
+    assert!(second.contains_key("age") && second.contains_key("x-query-cost"));
+    for headers in [&first, &second] {
+        assert_eq!(text(headers, "cache-control"), "public, no-cache");
+        let vary = text(headers, "vary");
+        assert!(
+            vary.contains("accept") && vary.contains("authorization"),
+            "{vary}"
+        );
+    }
+    let etag = first["etag"].to_str().unwrap();
+    for known in [
+        etag.to_owned(),
+        format!("\"other\", W/{etag}"),
+        "*".to_owned(),
+    ] {
+        let (status, headers, body) = get(&shop.guest, NAMES, Some(&known)).await;
+        assert_eq!((status, body), (StatusCode::NOT_MODIFIED, json!("")));
+        assert_eq!(headers["etag"], etag);
+    }
+    let (status, _, _) = get(&shop.guest, NAMES, Some("\"other\"")).await;
+    assert_eq!(status, StatusCode::OK);
+    for query in ["{ me { id } }", "{ nonsense }", ""] {
+        let (_, headers, _) = get(&shop.customer, query, Some("*")).await;
+        assert_eq!(
+            text(&headers, "cache-control"),
+            "private, no-store",
+            "{query}"
+        );
+        assert!(!headers.contains_key("etag"));
+    }
+    let (status, _, _) = get(&shop.guest.with_token("nonsense"), NAMES, Some(etag)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (_, headers, _) = shop.guest.post(NAMES, json!({})).await;
+    assert!(!headers.contains_key("etag") && !headers.contains_key("cache-control"));
+}
+
+#[tokio::test]
+async fn an_order_that_crosses_no_threshold_drops_nothing() {
+    let shop = shop().await;
+    let sold = tea(&shop.test).await;
+    let user = shop.test.user("buyer@example.org", Role::Customer).await;
+    let order = async |quantity: i64| {
+        let new = NewOrder {
+            lines: vec![NewLine {
+                reference: VariantReference::Variant(sold.variant),
+                quantity,
+            }],
+            details: Details::default(),
+        };
+        shop.test
+            .app
+            .orders()
+            .order_create(user, &new, None)
+            .await
+            .unwrap();
+    };
+    let cache = shop.test.app.cache();
+    let first = shop.guest.data(NAMES, json!({})).await;
+    eventually("what is told is settled", async || {
+        cache.sweep().await.unwrap();
+        (cache.changes_pending().await.unwrap() == 0).then_some(())
+    })
+    .await;
+    let moment = cache.moment();
+    for _ in 0..10 {
+        order(2).await;
+    }
+    assert_eq!(cache.moment(), moment, "no change was told");
+    assert_eq!(cache.changes_pending().await.unwrap(), 0);
+    let (cost, data) = statements(&shop.test, &shop.guest, NAMES, json!({})).await;
+    assert_eq!((cost, data), (0, first));
+    // 100 units less 20; four are left, which is few.
+    order(76).await;
+    assert!(cache.moment() > moment);
+    let data = shop.guest.data(NAMES, json!({})).await;
+    assert_eq!(data["products"]["nodes"][0]["availability"], "LOW_STOCK");
+}
+
+#[tokio::test]
+async fn junk_neither_fills_the_memory_nor_drives_out_what_is_asked_often() {
+    let bound = 1 << 20;
+    let test = TestApp::with(&[("cache.response_bytes_max", json!(bound))]).await;
+    remembering(&test).await;
+    let running = test.serve().await;
+    let client = running.client();
+    let sold = tea(&test).await;
+    let id = json!({ "id": sold.product.to_string() });
+    for _ in 0..20 {
+        client.data(DETAIL, id.clone()).await;
+    }
+    for n in 0..600 {
+        let junk = format!("{{ shop {{ name }} }} # {n} {}", "x".repeat(4_000));
+        client.data(&junk, json!({})).await;
+        if n % 5 == 0 {
+            client.data(DETAIL, id.clone()).await;
+        }
+    }
+    let sizes = test.app.cache().sizes();
+    assert!(sizes.response_bytes <= bound, "{sizes:?}");
+    assert!(sizes.responses > 10, "{sizes:?}");
+    let (cost, _) = statements(&test, &client, DETAIL, id).await;
+    assert_eq!(cost, 0, "the hot answer is still there");
+}
