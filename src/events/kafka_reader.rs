@@ -7,14 +7,17 @@ use crate::error::Fault;
 use chrono::DateTime;
 use rdkafka::Message;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long the cluster may take to tell what it has.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before a partition's leader is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A reader of all partitions of some topics.
 pub(super) struct Reader {
@@ -26,7 +29,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Starts at the oldest records or behind the newest. Asks the cluster on this thread, up to some seconds: this is
     /// for commands, which have nothing else to do.
-    pub(super) fn open(
+    pub(super) async fn open(
         config: &Config,
         topics: &[String],
         from_beginning: bool,
@@ -40,8 +43,8 @@ impl Reader {
         let mut assigned = TopicPartitionList::new();
         let mut ends = HashMap::new();
         for (topic, partition) in partitions(&consumer, topics).map_err(reading)? {
-            let (low, high) = consumer
-                .fetch_watermarks(&topic, partition, METADATA_TIMEOUT)
+            let (low, high) = watermarks(&consumer, &topic, partition)
+                .await
                 .map_err(reading)?;
             let start = if from_beginning { low } else { high };
             assigned
@@ -80,6 +83,38 @@ impl Reader {
             Place::Partition(partition, offset),
         )))
     }
+}
+
+/// The oldest offset of a partition and the one behind the newest. After a broker's restart the client still asks the
+/// leader that was: it looks for the new one until the time is over.
+async fn watermarks(
+    consumer: &StreamConsumer,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    let began = Instant::now();
+    loop {
+        let asked = consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT);
+        match asked {
+            Err(error) if has_moved(&error) && began.elapsed() < METADATA_TIMEOUT => {
+                tracing::debug!(%error, topic, partition, "looking for the partition's leader");
+                consumer.fetch_metadata(Some(topic), METADATA_TIMEOUT)?;
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            asked => return asked,
+        }
+    }
+}
+
+fn has_moved(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+        )
+    )
 }
 
 /// The partitions of those topics that exist.

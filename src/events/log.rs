@@ -118,7 +118,8 @@ async fn tail_kafka(
     out: &mut impl Write,
 ) -> Result<(), Fault> {
     let mut reader =
-        super::kafka_reader::Reader::open(app.config(), &settings.topics(), tail.from_beginning)?;
+        super::kafka_reader::Reader::open(app.config(), &settings.topics(), tail.from_beginning)
+            .await?;
     while let Some((record, place)) = reader.next(tail.follow).await? {
         tail.print(out, &record, &place)?;
     }
