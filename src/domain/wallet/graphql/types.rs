@@ -1,8 +1,7 @@
 //! The types of the wallet.
 
 use super::super::loaders::{AssetKey, BalancesOf, WalletLoader};
-use super::super::service::Period;
-use super::super::store::transactions::{OpeningClosing, UserBalance};
+use super::super::service::{OpeningClosing, Period, UserBalance};
 use crate::app::App;
 use crate::domain::accounts::graphql::User;
 use crate::domain::accounts::loaders::UserLoader;

@@ -6,6 +6,7 @@ mod transfers;
 mod verify;
 mod verify_users;
 
+pub use super::store::transactions::{OpeningClosing, UserBalance};
 pub use holds::{Capture, NewHold, Rest};
 pub use transactions::Period;
 pub use transfers::{NewTransfer, Source, first_look};
