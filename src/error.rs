@@ -104,9 +104,9 @@ pub enum Details {
     /// How much is needed and how much there is.
     InsufficientFunds {
         /// What is needed.
-        required: Money,
+        required: Box<Money>,
         /// What there is.
-        available: Money,
+        available: Box<Money>,
     },
     /// Which change of state was refused.
     InvalidTransition {

@@ -96,8 +96,8 @@ fn short(required: &Money, available: &Money, how: &str) -> Problem {
         "{required_amount} {currency} are needed, and {available_amount} {currency} are {how}."
     );
     let details = Details::InsufficientFunds {
-        required: required.clone(),
-        available: available.clone(),
+        required: Box::new(required.clone()),
+        available: Box::new(available.clone()),
     };
     Problem::new(ErrorCode::InsufficientFunds, message, &["amount"]).with(details)
 }

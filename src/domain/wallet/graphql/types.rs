@@ -384,7 +384,7 @@ impl WalletStatementEntry {
     }
 
     /// What it was.
-    async fn kind(&self) -> Result<TransactionKind, ApiError> {
+    fn kind(&self) -> Result<TransactionKind, ApiError> {
         Ok(match self.entry.kind {
             EntryKind::Payment => TransactionKind::Payment,
             EntryKind::Refund => TransactionKind::Refund,
