@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 /// How often unpaid orders are looked for whose reservation has ended.
 const EXPIRE_PERIOD: Duration = Duration::from_secs(1);
+/// How often deposits and withdrawals whose outcome is open are looked for, and holds whose time is over.
+const WALLET_PERIOD: Duration = Duration::from_secs(1);
 /// How often carts are looked for that nobody changed for long.
 const CARTS_PERIOD: Duration = Duration::from_secs(600);
 /// How often checkouts are looked for that a crash or an unknown payment left open.
@@ -103,6 +105,17 @@ impl App {
             events.clone(),
             config.shop.low_stock_threshold,
         );
+        let wallet = wallet::service::Service::new(
+            db.clone(),
+            clock.clone(),
+            idempotency.clone(),
+            accounts.clone(),
+            Arc::new(payments::funding::Cards::new(
+                db.clone(),
+                clock.clone(),
+                &config.payments,
+            )),
+        );
         let carts = carts::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -111,7 +124,6 @@ impl App {
             inventory.clone(),
             &config,
         );
-        let wallet = wallet::service::Service::new(db.clone(), clock.clone());
         let payments = payments::service::Service::new(
             db.clone(),
             clock.clone(),
@@ -183,6 +195,7 @@ impl App {
             },
         );
         self.start_payments();
+        self.start_wallet();
         self.start_checkouts();
         let idempotency = self.idempotency().clone();
         workers.every(
@@ -192,6 +205,29 @@ impl App {
             move || {
                 let idempotency = idempotency.clone();
                 async move { idempotency.clean().await }
+            },
+        );
+    }
+
+    fn start_wallet(&self) {
+        let wallet = self.wallet().clone();
+        self.workers().every(
+            "wallet.settle",
+            WALLET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let wallet = wallet.clone();
+                async move { wallet::tasks::transfers_settle(&wallet).await }
+            },
+        );
+        let wallet = self.wallet().clone();
+        self.workers().every(
+            "wallet.expire",
+            WALLET_PERIOD,
+            Arc::new(Notify::new()),
+            move || {
+                let wallet = wallet.clone();
+                async move { wallet::tasks::holds_expire(&wallet).await }
             },
         );
     }

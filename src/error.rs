@@ -4,6 +4,7 @@
 //! [`Fault`]: it is logged once, with its sources, where it leaves the program (`graphql/error.rs`), and the client
 //! gets a code, a safe sentence and the request id.
 
+use crate::money::Money;
 use entity::ids::VariantId;
 use entity::orders::OrderStatus;
 use sea_orm::DbErr;
@@ -60,7 +61,7 @@ error_codes!(
     PaymentPending,
     /// The payment was refused; nothing was taken.
     PaymentDeclined,
-    /// The order was not paid in time, and its stock was given back.
+    /// What was set aside is not any more: the order was not paid in time, or its time was over.
     ReservationExpired,
     /// There is nothing in the cart.
     EmptyCart,
@@ -99,6 +100,13 @@ pub enum Details {
         variant_id: VariantId,
         /// Units that were asked for.
         requested: i64,
+    },
+    /// How much is needed and how much there is.
+    InsufficientFunds {
+        /// What is needed.
+        required: Box<Money>,
+        /// What there is.
+        available: Box<Money>,
     },
     /// Which change of state was refused.
     InvalidTransition {

@@ -5,7 +5,7 @@
 use rust_decimal::Decimal;
 
 /// An amount of a currency.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Money {
     /// Minor units (pence of GBP, yen of JPY).
     pub minor: i64,

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::domain::catalog::model::ProductRows;
+use crate::domain::wallet::service::{NewTransfer, Source};
 use crate::error::{Failure, Fault, Refusal};
 use chrono::{DateTime, Utc};
 use entity::accounts::Role;
@@ -85,6 +86,13 @@ const PRODUCTS: &[Demo] = &[
     Demo(5, "Picnic Hamper", 7_900, 5, &[]),
 ];
 
+/// What the demo customer has: 10,000.00 GBP, 100,000.00 USD and 2 BTC.
+const WALLET: &[(&str, i64)] = &[
+    ("GBP", 1_000_000),
+    ("USD", 10_000_000),
+    ("BTC", 200_000_000),
+];
+
 /// An id of the demo data: the same in every demo shop.
 fn demo_id<T: From<Uuid>>(kind: u16, number: usize) -> T {
     let low = 0x8000_0000_0000_0000_u64 | (u64::from(kind) << 32) | number as u64;
@@ -150,7 +158,26 @@ pub async fn run(app: &App) -> Result<(), Fault> {
             }
             Ok::<_, Fault>(())
         })
-        .await
+        .await?;
+    wallets(app).await
+}
+
+/// Gives the demo customer something to spend.
+async fn wallets(app: &App) -> Result<(), Fault> {
+    let (staff, customer): (UserId, UserId) = (demo_id(USER, 1), demo_id(USER, 2));
+    for (asset, amount_minor) in WALLET {
+        let grant = NewTransfer {
+            user_id: customer,
+            asset: (*asset).to_owned(),
+            amount_minor: *amount_minor,
+            source: Source::Grant {
+                reason: "Demo money".to_owned(),
+            },
+        };
+        let granted = app.wallet().deposit(staff, &grant, None).await;
+        granted.map_err(broken)?;
+    }
+    Ok(())
 }
 
 fn broken<E: Refusal>(failure: Failure<E>) -> Fault {

@@ -88,4 +88,10 @@ id_type!(
     LedgerAccountId,
     /// An entry of the ledger's journal.
     JournalEntryId,
+    /// An amount that is set aside.
+    HoldId,
+    /// A transaction, as users see it.
+    TransactionId,
+    /// An order to trade.
+    TradeOrderId,
 );

@@ -1,5 +1,8 @@
 //! Assets, and the ledger: accounts, their balances, journal entries and postings.
 
+pub mod hold;
+pub mod transaction;
+
 use crate::text_enum;
 
 text_enum!(
@@ -39,6 +42,84 @@ text_enum!(
         Refund = "REFUND",
         /// Money came into a user's account.
         Deposit = "DEPOSIT",
+        /// Money left a user's account.
+        Withdrawal = "WITHDRAWAL",
+        /// One asset was exchanged for another.
+        Trade = "TRADE",
+        /// The shop took a fee.
+        Fee = "FEE",
+        /// An amount was set aside.
+        Hold = "HOLD",
+        /// What was set aside is available again.
+        Release = "RELEASE",
+    }
+);
+
+text_enum!(
+    /// What a transaction is, as users see it.
+    TransactionKind {
+        /// Something was bought and paid in one call.
+        Purchase = "PURCHASE",
+        /// An order was paid.
+        Payment = "PAYMENT",
+        /// A payment was paid back.
+        Refund = "REFUND",
+        /// Money came into the wallet.
+        Deposit = "DEPOSIT",
+        /// Money left the wallet.
+        Withdrawal = "WITHDRAWAL",
+        /// One asset was exchanged for another.
+        Trade = "TRADE",
+        /// The shop took a fee.
+        Fee = "FEE",
+    }
+);
+
+text_enum!(
+    /// Where a transaction stands.
+    TransactionStatus {
+        /// Its outcome is not known yet.
+        Pending = "PENDING",
+        /// It was done.
+        Completed = "COMPLETED",
+        /// It was not done, and nothing was taken.
+        Failed = "FAILED",
+    }
+);
+
+text_enum!(
+    /// How money came into a wallet or left it.
+    TransferMethod {
+        /// Through a payment provider.
+        Card = "CARD",
+        /// The shop gave it.
+        Grant = "GRANT",
+    }
+);
+
+text_enum!(
+    /// Why a transaction failed.
+    TransactionFailure {
+        /// The provider declined it.
+        Declined = "DECLINED",
+        /// The card or wallet has too little.
+        InsufficientFunds = "INSUFFICIENT_FUNDS",
+        /// It never reached the provider, or was called off.
+        Abandoned = "ABANDONED",
+    }
+);
+
+text_enum!(
+    /// What became of an amount that was set aside.
+    HoldStatus {
+        /// Some of it is still set aside.
+        Active = "ACTIVE",
+        /// It was used, all or a part, and nothing is set aside any more.
+        Captured = "CAPTURED",
+        /// All of it was given back.
+        Released = "RELEASED",
+        /// All of it, or what was not used, was given back because its time was over.
+        Expired = "EXPIRED",
     }
 );
 

@@ -53,6 +53,8 @@ mod m20261121_000203_create_refunds;
 mod m20261121_000204_create_simulated_gateway_payments;
 mod m20261121_000205_create_simulated_gateway_operations;
 mod m20261121_000206_create_simulated_gateway_webhooks;
+mod m20261121_000210_create_wallet_holds;
+mod m20261121_000211_create_transactions;
 
 /// All schema changes.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +108,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000204_create_simulated_gateway_payments::Migration),
             Box::new(m20261121_000205_create_simulated_gateway_operations::Migration),
             Box::new(m20261121_000206_create_simulated_gateway_webhooks::Migration),
+            Box::new(m20261121_000210_create_wallet_holds::Migration),
+            Box::new(m20261121_000211_create_transactions::Migration),
         ]
     }
 }

@@ -164,6 +164,10 @@ pub(super) async fn ledger_verify(app: &App) -> Result<(), Error> {
         "{} entries, {} balances and {payments} payments were recomputed.",
         verified.entries, verified.balances
     );
+    println!(
+        "{} transactions and {} balances of what is set aside were compared.",
+        verified.transactions, verified.held
+    );
     if drifts == 0 {
         return Ok(());
     }
@@ -221,6 +225,22 @@ pub(super) async fn export(app: &App, command: Export) -> Result<(), Error> {
         Export::Orders { file, source } => {
             let report = export::orders::run(app, &file, source.as_deref()).await?;
             eprintln!("{} orders in {} rows", report.orders, report.rows);
+        }
+        Export::Transactions {
+            file,
+            user,
+            asset,
+            from,
+            to,
+        } => {
+            let wanted = export::transactions::Wanted {
+                user_id: user.map(Into::into),
+                asset,
+                from,
+                to,
+            };
+            let rows = export::transactions::run(app, &file, &wanted).await?;
+            eprintln!("{rows} transactions");
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ enum Command {
         #[command(subcommand)]
         command: Import,
     },
-    /// Writes data out, in the columns that `import` reads.
+    /// Writes data out; products and orders in the columns that `import` reads.
     Export {
         #[command(subcommand)]
         command: Export,
@@ -237,6 +237,24 @@ enum Export {
         /// Only orders of this source; `tradepost` for those of this shop.
         #[arg(long)]
         source: Option<String>,
+    },
+    /// Transactions as CSV, in the order in which they were made.
+    Transactions {
+        /// The file; `-` for standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Only those of this user.
+        #[arg(long)]
+        user: Option<uuid::Uuid>,
+        /// Only those in this asset, as GBP.
+        #[arg(long)]
+        asset: Option<String>,
+        /// Only those made on this UTC day or later, as 2026-11-01.
+        #[arg(long)]
+        from: Option<chrono::NaiveDate>,
+        /// Only those made on this UTC day or earlier.
+        #[arg(long)]
+        to: Option<chrono::NaiveDate>,
     },
 }
 

@@ -6,3 +6,4 @@
 pub mod orders;
 mod output;
 pub mod products;
+pub mod transactions;

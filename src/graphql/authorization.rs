@@ -43,6 +43,9 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Query.salesStatistics", Least(Staff)),
     ("Query.assets", Public),
     ("Query.wallet", Least(Customer)),
+    ("Query.walletStatement", Least(Customer)),
+    ("Query.transaction", Least(Customer)),
+    ("Query.transactions", Least(Customer)),
     ("Mutation.userRegister", Guest),
     ("Mutation.sessionCreate", Guest),
     ("Mutation.sessionRefresh", Guest),
@@ -86,6 +89,8 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.orderRefund", Least(Staff)),
     ("Mutation.orderNoteAdd", Least(Staff)),
     ("Mutation.orderMarkPaid", Least(Staff)),
+    ("Mutation.walletDeposit", Least(Customer)),
+    ("Mutation.walletWithdraw", Least(Customer)),
 ];
 
 /// The access that the table states for a root field. The roots share no names, which the test of the table checks.

@@ -4,6 +4,7 @@ use crate::domain::catalog::graphql::ProductVariant;
 use crate::domain::catalog::loaders::{CatalogLoader, VariantKey};
 use crate::domain::orders::graphql::OrderStatus;
 use crate::error::{Details, Fault, Problem, chain};
+use crate::graphql::scalars::Money;
 use crate::page::BadCursor;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ErrorExtensions, Interface, SimpleObject};
@@ -46,7 +47,7 @@ pub enum ErrorCode {
     PaymentPending,
     /// The payment was refused; nothing was taken.
     PaymentDeclined,
-    /// The order was not paid in time, and its stock was given back.
+    /// What was set aside is not any more: the order was not paid in time, or its time was over.
     ReservationExpired,
     /// There is nothing in the cart.
     EmptyCart,
@@ -101,6 +102,8 @@ pub enum UserError {
     InsufficientStock(InsufficientStockError),
     /// A change that the state does not allow.
     InvalidTransition(InvalidTransitionError),
+    /// Too little money.
+    InsufficientFunds(InsufficientFundsError),
 }
 
 /// A mistake in the input.
@@ -144,6 +147,23 @@ impl InsufficientStockError {
         row.map(ProductVariant::from)
             .ok_or_else(|| Fault::Broken(format!("variant {} is gone", self.variant_id)).into())
     }
+}
+
+/// An account has less than is needed.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct InsufficientFundsError {
+    /// `INSUFFICIENT_FUNDS`.
+    pub code: ErrorCode,
+    /// A sentence for people, in English.
+    pub message: String,
+    /// Where in the input.
+    pub path: Option<Vec<String>>,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// What is needed.
+    pub required: Money,
+    /// What there is.
+    pub available: Money,
 }
 
 /// A change that the order's state does not allow.
@@ -205,6 +225,17 @@ impl UserError {
                     variant_id,
                 })
             }
+            Details::InsufficientFunds {
+                required,
+                available,
+            } => Self::InsufficientFunds(InsufficientFundsError {
+                code,
+                message,
+                path,
+                retryable,
+                required: Money::new(required.minor, &required.currency),
+                available: Money::new(available.minor, &available.currency),
+            }),
             Details::InvalidTransition { from, to, allowed } => {
                 let allowed = allowed.into_iter().map(OrderStatus::from).collect();
                 let (from, to) = (from.into(), to.into());

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::domain::accounts::model::Viewer;
-use crate::domain::{accounts, catalog, inventory, orders, payments};
+use crate::domain::{accounts, catalog, inventory, orders, payments, wallet};
 use async_graphql::Request;
 use std::net::IpAddr;
 
@@ -41,5 +41,6 @@ fn attach_loaders(request: Request, app: &App) -> Request {
     let request = catalog::loaders::attach(request, app);
     let request = inventory::loaders::attach(request, app);
     let request = orders::loaders::attach(request, app);
-    payments::loaders::attach(request, app)
+    let request = payments::loaders::attach(request, app);
+    wallet::loaders::attach(request, app)
 }

@@ -84,7 +84,7 @@ impl From<DateTime<Utc>> for Time {
 }
 
 /// Code of a currency or crypto asset, 3 to 10 capital letters: `GBP`, `BTC`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct CurrencyCode(pub String);
 
 /// Code of a currency or crypto asset, 3 to 10 capital letters: `GBP`, `BTC`.

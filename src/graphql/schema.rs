@@ -9,7 +9,7 @@ use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
 use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
 use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
 use crate::domain::reports::graphql::ReportsQuery;
-use crate::domain::wallet::graphql::WalletQuery;
+use crate::domain::wallet::graphql::{WalletMutation, WalletQuery};
 use async_graphql::{
     Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
 };
@@ -39,6 +39,7 @@ pub struct Mutation(
     InventoryMutation,
     CartsMutation,
     OrdersMutation,
+    WalletMutation,
 );
 
 /// The shop as everybody sees it.

@@ -60,3 +60,4 @@ mod requirements;
 mod schema;
 mod statements;
 mod unstocked;
+mod wallet;

@@ -24,6 +24,10 @@ pub struct OrdersLoader {
     db: Db,
 }
 
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OrderKey(pub OrderId);
+
 /// Lines of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinesOfOrder(pub OrderId);
@@ -87,6 +91,25 @@ impl From<page::Error> for BatchError {
             page::Error::Cursor(error) => Self::Cursor(error),
             page::Error::Fault(fault) => fault.into(),
         }
+    }
+}
+
+impl Loader<OrderKey> for OrdersLoader {
+    type Value = order::Model;
+    type Error = Arc<Fault>;
+
+    async fn load(&self, keys: &[OrderKey]) -> Result<HashMap<OrderKey, Self::Value>, Self::Error> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let rows = self
+            .db
+            .read("orders.load_orders", async |c| {
+                Ok::<_, Fault>(store::orders_by_ids(&*c, &ids).await?)
+            })
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (OrderKey(row.id), row))
+            .collect())
     }
 }
 

@@ -115,6 +115,17 @@ pub async fn order_by_id(
     scoped(scope).filter(order::COLUMN.id.eq(id)).one(c).await
 }
 
+/// Orders by their ids, for what belongs to them and is seen by the same users.
+pub async fn orders_by_ids(
+    c: &impl ConnectionTrait,
+    ids: &[OrderId],
+) -> Result<Vec<order::Model>, DbErr> {
+    scoped(Scope::All)
+        .filter(order::COLUMN.id.is_in(ids.to_vec()))
+        .all(c)
+        .await
+}
+
 /// An order of the scope by its number.
 pub async fn order_by_number(
     c: &impl ConnectionTrait,

@@ -2,9 +2,10 @@
 
 mod addresses;
 mod inputs;
+mod types;
 
 use super::error::Error;
-use super::model::{self, SessionTokens, UsersSort, Viewer};
+use super::model::{SessionTokens, UsersSort, Viewer};
 use super::service::{ProfileChange, Registration};
 use crate::app::App;
 use crate::error::{Failure, Problem};
@@ -12,11 +13,10 @@ use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
 use crate::graphql::payload::{Payload, answer, payload};
-use crate::graphql::scalars::{Time, id, mutation_id, query_id};
+use crate::graphql::scalars::{Time, mutation_id, query_id};
 use crate::graphql::{idempotency, validate};
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, ID, Object, SimpleObject};
-use entity::accounts as values;
+use async_graphql::{Context, ID, Object};
 use entity::ids::UserId;
 use uuid::Uuid;
 
@@ -25,113 +25,8 @@ pub use inputs::{
     EmailFilter, ProfileUpdateInput, Role, RoleFilter, SessionCreateInput, UserFilter, UserOrder,
     UserOrderField, UserRegisterInput, UserStatus, UserStatusFilter,
 };
-
-/// A person who buys or runs the shop.
-#[derive(Clone, Debug)]
-pub struct User {
-    row: model::User,
-    /// The user is the one who asks, though the request came without a token: it is being logged in.
-    is_logging_in: bool,
-}
-
-impl From<model::User> for User {
-    fn from(row: model::User) -> Self {
-        Self {
-            row,
-            is_logging_in: false,
-        }
-    }
-}
-
-/// A person who buys or runs the shop.
-#[Object]
-impl User {
-    /// Id.
-    async fn id(&self) -> ID {
-        id(self.row.id)
-    }
-
-    /// Name as the user writes it.
-    async fn name(&self) -> &str {
-        &self.row.name
-    }
-
-    /// E-mail address, in lower case. Only the user and staff see it.
-    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
-        self.shown(ctx).then_some(self.row.email.as_str())
-    }
-
-    /// Phone number in the form of E.164: `"+442071838750"`. Only the user and staff see it.
-    async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
-        let phone = self.row.phone.as_deref();
-        phone.filter(|_| self.shown(ctx))
-    }
-
-    /// What the user may do.
-    async fn role(&self) -> Role {
-        self.row.role.into()
-    }
-
-    /// Whether the user may log in.
-    async fn status(&self) -> UserStatus {
-        self.row.status.into()
-    }
-
-    /// The address book, oldest first. Only the user and staff see it; for others it is empty.
-    async fn addresses(&self, ctx: &Context<'_>) -> Result<Vec<Address>, ApiError> {
-        addresses::of_user(ctx, self.row.id, self.shown(ctx)).await
-    }
-
-    /// Raised by each change; give it as `expectedVersion` to change only what you have seen.
-    async fn version(&self) -> i32 {
-        self.row.version
-    }
-
-    /// When the user registered.
-    async fn created_at(&self) -> Time {
-        self.row.created_at.into()
-    }
-
-    /// When the user changed last.
-    async fn updated_at(&self) -> Time {
-        self.row.updated_at.into()
-    }
-}
-
-impl User {
-    /// Whether the viewer may see how to reach the user.
-    fn shown(&self, ctx: &Context<'_>) -> bool {
-        self.is_logging_in || may_see(viewer(ctx), self.row.id)
-    }
-}
-
-fn may_see(viewer: &Viewer, id: UserId) -> bool {
-    viewer.is(values::Role::Staff) || viewer.user().is_some_and(|user| user.user_id == id)
-}
-
-/// A log-in of a user. It goes on as long as it is refreshed.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct Session {
-    /// Id; `sessionRevoke` takes it.
-    pub id: ID,
-    /// When it began.
-    pub created_at: Time,
-    /// When it ends if it is not refreshed.
-    pub expires_at: Time,
-    /// When it was ended, if it was.
-    pub revoked_at: Option<Time>,
-}
-
-impl From<model::Session> for Session {
-    fn from(session: model::Session) -> Self {
-        Self {
-            id: id(session.id),
-            created_at: session.created_at.into(),
-            expires_at: session.expires_at.into(),
-            revoked_at: session.revoked_at.map(Time::from),
-        }
-    }
-}
+use types::may_see;
+pub use types::{Session, User};
 
 payload!(
     /// The answer to `userRegister`: the newcomer is logged in at once.

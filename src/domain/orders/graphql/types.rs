@@ -1,7 +1,8 @@
 //! The types of orders.
 
 use super::super::loaders::{
-    FulfillmentsOfOrder, HistoryOfOrder, LinesOfOrder, NotesOfOrder, OrdersLoader, RequestOfOrder,
+    FulfillmentsOfOrder, HistoryOfOrder, LinesOfOrder, NotesOfOrder, OrderKey, OrdersLoader,
+    RequestOfOrder,
 };
 use super::{OrderFulfillment, OrderNote, OrderRequest};
 use crate::domain::accounts::graphql::{PostalAddress, User};
@@ -16,7 +17,7 @@ use crate::graphql::scalars::{Money, Time, id, int};
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::accounts::Role;
-use entity::ids::UserId;
+use entity::ids::{OrderId, UserId};
 use entity::orders::{order, order_history, order_line};
 
 /// Where an order stands. New values may be added.
@@ -309,6 +310,32 @@ pub(super) async fn user_by_id(
     };
     let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
     Ok(loader.load_one(user_id).await?.map(User::from))
+}
+
+/// An order that something belongs to which the viewer may see.
+///
+/// # Errors
+/// A fault.
+pub async fn order_by_id(ctx: &Context<'_>, id: OrderId) -> Result<Option<Order>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+    Ok(loader.load_one(OrderKey(id)).await?.map(Order::from))
+}
+
+/// The lines of an order that something belongs to which the viewer may see.
+///
+/// # Errors
+/// A fault.
+pub async fn lines_of_order(
+    ctx: &Context<'_>,
+    id: OrderId,
+    currency: &str,
+) -> Result<Vec<OrderLine>, ApiError> {
+    let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+    let rows = loader.load_one(LinesOfOrder(id)).await?.unwrap_or_default();
+    Ok(rows
+        .into_iter()
+        .map(|row| OrderLine::new(row, currency))
+        .collect())
 }
 
 /// A line of an order: a copy of what was sold, which later changes of the catalogue do not touch.

@@ -241,6 +241,7 @@ impl Service {
                 if let Some(next) = next {
                     store::attempt_insert(&*tx, next.clone()).await?;
                 }
+                self.shown_in(&tx, entry).await?;
                 posted(self.wallet.post_in(&tx, entry).await)?;
                 Ok::<_, Fault>(true)
             })

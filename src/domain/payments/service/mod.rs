@@ -4,6 +4,7 @@
 mod drive;
 pub mod hook;
 mod refunds;
+mod shown;
 mod turns;
 mod verify;
 mod webhooks;

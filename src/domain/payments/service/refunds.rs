@@ -196,6 +196,7 @@ impl Service {
                 if is_written && is_end {
                     let amount = row.amount_minor;
                     store::refund_claim_end(&*tx, row.payment_id, amount, is_back, now).await?;
+                    self.shown_in(&tx, entry).await?;
                     posted(self.wallet.post_in(&tx, entry).await)?;
                 }
                 Ok::<_, Fault>(is_written)

@@ -1,47 +1,62 @@
 //! Use cases of the ledger, and how other domains post in their own transactions.
 
+mod holds;
+mod transactions;
+mod transfers;
 mod verify;
+mod verify_users;
 
+pub use super::store::transactions::{OpeningClosing, UserBalance};
+pub use holds::{Capture, NewHold, Rest};
+pub use transactions::Period;
+pub use transfers::{NewTransfer, Source, first_look};
 pub use verify::{Drift, Posted, Verified};
 
 use super::error::Error;
+use super::gateway::Funding;
 use super::model::{self, Account, NewEntry};
 use super::store;
 use crate::clock::Clock;
+use crate::db::idempotency::Idempotency;
 use crate::db::{Db, Tx, error};
+use crate::domain::accounts;
 use crate::error::{Failure, Fault};
 use crate::money::Money;
 use crate::random;
 use chrono::{DateTime, Utc};
-use entity::ids::UserId;
-use entity::wallet::{AccountKind, asset};
+use entity::wallet::asset;
+use std::sync::Arc;
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;
-
-/// What a user has of an asset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserBalance {
-    /// The asset.
-    pub asset: asset::Model,
-    /// Minor units that can be spent.
-    pub available_minor: i64,
-    /// Minor units that are set aside.
-    pub held_minor: i64,
-}
 
 /// The ledger.
 #[derive(Clone, Debug)]
 pub struct Service {
     db: Db,
     clock: Clock,
+    idempotency: Idempotency,
+    accounts: accounts::service::Service,
+    funding: Arc<dyn Funding>,
 }
 
 impl Service {
     /// Made once by the app.
     #[must_use]
-    pub fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock }
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        idempotency: Idempotency,
+        accounts: accounts::service::Service,
+        funding: Arc<dyn Funding>,
+    ) -> Self {
+        Self {
+            db,
+            clock,
+            idempotency,
+            accounts,
+            funding,
+        }
     }
 
     /// All assets, in the order of their codes.
@@ -67,35 +82,6 @@ impl Service {
             })
             .await?;
         sum(&rows)
-    }
-
-    /// What a user has, one balance for each asset that was ever posted to, in the order of their codes.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn balances_of(
-        &self,
-        user_id: UserId,
-    ) -> std::result::Result<Vec<UserBalance>, Fault> {
-        let (assets, rows) = self
-            .db
-            .read("wallet.balances_of", async |c| {
-                let rows = store::balances_of_user(&*c, user_id).await?;
-                let codes: Vec<String> = rows.iter().map(|row| row.asset.clone()).collect();
-                Ok::<_, Fault>((store::assets_by_codes(&*c, &codes).await?, rows))
-            })
-            .await?;
-        let of = |asset: &asset::Model, kind: AccountKind| {
-            rows.iter()
-                .find(|row| row.asset == asset.code && row.kind == kind)
-                .map_or(0, |row| row.amount_minor)
-        };
-        let balance = |asset: asset::Model| UserBalance {
-            available_minor: of(&asset, AccountKind::UserAvailable),
-            held_minor: of(&asset, AccountKind::UserHeld),
-            asset,
-        };
-        Ok(assets.into_iter().map(balance).collect())
     }
 
     /// Posts entries in the caller's transaction. The balances are its last statements, in the order of accounts,

@@ -27,6 +27,10 @@ pub struct Verified {
     pub entries: u64,
     /// Balance rows.
     pub balances: u64,
+    /// Transactions.
+    pub transactions: u64,
+    /// Balances of what is set aside.
+    pub held: u64,
 }
 
 /// An entry with its postings and their accounts.
@@ -37,7 +41,8 @@ pub type Posted = (
 
 impl Service {
     /// Recomputes every balance from the postings, and checks that every entry sums to zero for each asset and posts
-    /// to accounts of its assets. Reads piece by piece, so that its memory does not grow with the ledger; what does
+    /// to accounts of its assets; that transactions agree with the entries that completed them, and what is set aside with
+    /// the holds. Reads piece by piece, so that its memory does not grow with the ledger; what does
     /// not add up is told to `report`.
     ///
     /// # Errors
@@ -55,6 +60,7 @@ impl Service {
             for entry in &entries {
                 entry_drift(entry).into_iter().for_each(&mut *report);
             }
+            self.shown_verify(&entries, report).await?;
         }
         let mut after = None;
         loop {
@@ -65,12 +71,15 @@ impl Service {
                 })
                 .await?;
             let Some(last) = rows.last() else {
-                return Ok(verified);
+                break;
             };
             after = Some((last.account_id, last.shard));
             verified.balances += rows.len() as u64;
             rows.iter().filter_map(balance_drift).for_each(&mut *report);
         }
+        verified.transactions = self.transactions_verify(report).await?;
+        verified.held = self.holds_verify(report).await?;
+        Ok(verified)
     }
 
     /// The entries that follow one, oldest first, with their postings; none at the end.
@@ -103,7 +112,7 @@ impl Service {
 }
 
 /// Entries with the postings of each.
-fn joined(
+pub(super) fn joined(
     entries: Vec<journal_entry::Model>,
     postings: Vec<(posting::Model, ledger_account::Model)>,
 ) -> Vec<Posted> {

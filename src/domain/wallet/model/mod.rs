@@ -1,5 +1,7 @@
 //! Rules of the ledger: what an entry must be, which account an id names, and in which order balances change.
 
+pub mod transactions;
+
 use crate::money::Money;
 use entity::ids::{JournalEntryId, LedgerAccountId, OrderId, PaymentId, RefundId, UserId};
 use entity::wallet::{AccountKind, EntryKind};
@@ -9,6 +11,8 @@ use uuid::Uuid;
 
 /// Rows of the balance of an account that many post to at once.
 pub const SHARDS: i32 = 16;
+/// Minor units that a transfer may have at most: 10 billion of an asset with 8 decimals.
+pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000_000;
 
 /// Names an account; it is made when something is posted to it for the first time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

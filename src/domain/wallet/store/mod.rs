@@ -1,14 +1,17 @@
 //! Every query of the ledger.
 
+pub mod holds;
+pub mod transactions;
+
 use super::model::{Account, NewEntry, shard};
 use crate::db::insert_all;
 use crate::db::keys::padded;
 use chrono::{DateTime, Utc};
-use entity::ids::{JournalEntryId, LedgerAccountId, UserId};
-use entity::wallet::{AccountKind, asset, journal_entry, ledger_account, ledger_balance, posting};
+use entity::ids::{JournalEntryId, LedgerAccountId};
+use entity::wallet::{asset, journal_entry, ledger_account, ledger_balance, posting};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, JoinType,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect,
 };
 
@@ -18,55 +21,6 @@ pub async fn assets(c: &impl ConnectionTrait) -> Result<Vec<asset::Model>, DbErr
         .order_by_asc(asset::COLUMN.code)
         .all(c)
         .await
-}
-
-/// Assets by their codes, in the order of these.
-pub async fn assets_by_codes(
-    c: &impl ConnectionTrait,
-    codes: &[String],
-) -> Result<Vec<asset::Model>, DbErr> {
-    asset::Entity::find()
-        .filter(asset::COLUMN.code.is_in(codes.to_vec()))
-        .order_by_asc(asset::COLUMN.code)
-        .all(c)
-        .await
-}
-
-/// A balance of a user.
-#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct OfUser {
-    /// What the account is for.
-    pub kind: AccountKind,
-    /// The asset's code.
-    pub asset: String,
-    /// Minor units.
-    pub amount_minor: i64,
-}
-
-/// The balances of a user's accounts.
-pub async fn balances_of_user(
-    c: &impl ConnectionTrait,
-    user_id: UserId,
-) -> Result<Vec<OfUser>, DbErr> {
-    let (a, b) = ("a", "b");
-    let query = Query::select()
-        .column((a, ledger_account::Column::Kind))
-        .column((a, ledger_account::Column::Asset))
-        .column((b, ledger_balance::Column::AmountMinor))
-        .from_as(ledger_account::Entity, a)
-        .join_as(
-            JoinType::InnerJoin,
-            ledger_balance::Entity,
-            b,
-            Expr::col((b, ledger_balance::Column::AccountId))
-                .equals((a, ledger_account::Column::Id)),
-        )
-        .and_where(Expr::col((a, ledger_account::Column::UserId)).eq(user_id))
-        .take();
-    let rows = c.query_all(&query).await?;
-    rows.iter()
-        .map(|row| OfUser::from_query_result(row, ""))
-        .collect()
 }
 
 /// Writes entries and their postings.
