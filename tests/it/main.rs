@@ -60,3 +60,4 @@ mod requirements;
 mod schema;
 mod statements;
 mod wallet;
+mod wallet_pay;
