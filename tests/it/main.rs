@@ -49,6 +49,7 @@ mod ledger;
 mod ledger_random;
 mod mail;
 mod measure_lists;
+mod money;
 mod orders;
 mod orders_service;
 mod payments;
