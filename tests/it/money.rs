@@ -12,7 +12,7 @@ const NAMES: [&str; 8] = [
     "amount", "price", "total", "balance", "fee", "cost", "revenue", "captured",
 ];
 /// Fields that count things and have such a name.
-const COUNTS: [&str; 3] = ["totalCount", "totalPages", "totalQuantity"];
+const COUNTS: [&str; 4] = ["totalCount", "totalPages", "totalOrders", "totalQuantity"];
 
 fn is_of_money(name: &str) -> bool {
     let folded = name.to_lowercase();

@@ -252,7 +252,7 @@ fn posting_drift(
         .collect();
     (expected != found).then(|| {
         Drift(format!(
-            "{name} is to be posted as {expected:?}, but its postings are {found:?} ({key})"
+            "{name} is to be posted as {expected:?} ({key}), but its postings are others: {found:?}"
         ))
     })
 }
