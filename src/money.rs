@@ -58,6 +58,10 @@ pub fn exponent(currency: &str) -> Option<u32> {
 /// More decimals than the currency has, a value beyond 64 bits, or an unknown currency; nothing is ever rounded.
 pub fn to_minor(amount: Decimal, currency: &str) -> Result<i64, Error> {
     let scale = exponent(currency).ok_or(Error::UnknownCurrency)?;
+    to_minor_at(amount, scale)
+}
+
+fn to_minor_at(amount: Decimal, scale: u32) -> Result<i64, Error> {
     let amount = amount.normalize();
     if amount.scale() > scale {
         return Err(Error::Precision(scale));
@@ -128,5 +132,18 @@ mod tests {
             Ok(150)
         );
         assert_eq!(to_minor(Decimal::MAX, "GBP"), Err(Error::TooLarge));
+    }
+
+    #[test]
+    fn every_number_of_decimals_is_exact_there_and_back() {
+        for scale in 0..=8 {
+            for minor in [0, 1, -1, 9, 10, 99_999_999, 100_000_000, i64::MAX, i64::MIN] {
+                let text = Decimal::from_i128_with_scale(i128::from(minor), scale).to_string();
+                let read: Decimal = text.parse().unwrap();
+                assert_eq!(to_minor_at(read, scale), Ok(minor), "{text} {scale}");
+            }
+            let finer = Decimal::new(1, scale + 1);
+            assert_eq!(to_minor_at(finer, scale), Err(Error::Precision(scale)));
+        }
     }
 }

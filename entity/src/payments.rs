@@ -7,6 +7,8 @@ text_enum!(
     PaymentMethod {
         /// By card, through a provider.
         Card = "CARD",
+        /// From the user's wallet.
+        Wallet = "WALLET",
     }
 );
 
@@ -101,7 +103,7 @@ text_enum!(
 /// A payment of an order: one try of a customer to pay it.
 pub mod payment {
     use super::{DeclineReason, PaymentGoal, PaymentMethod, PaymentState};
-    use crate::ids::{OrderId, PaymentId, UserId};
+    use crate::ids::{OrderId, PaymentId, TransactionId, UserId};
     use sea_orm::entity::prelude::*;
 
     /// One row of `payments`.
@@ -120,7 +122,7 @@ pub mod payment {
         pub provider: String,
         /// How it is paid.
         pub method: PaymentMethod,
-        /// The token with its middle masked; the token itself is never stored.
+        /// The token with its middle masked; the token itself is never stored. Of a wallet, the asset.
         pub masked_token: String,
         /// Minor units to be paid, more than 0.
         pub amount_minor: i64,
@@ -152,6 +154,8 @@ pub mod payment {
         pub updated_at: DateTimeUtc,
         /// When the amount was taken.
         pub captured_at: Option<DateTimeUtc>,
+        /// The user's transaction that tells of it from its beginning: of what is bought and paid in one call.
+        pub transaction_id: Option<TransactionId>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

@@ -52,6 +52,8 @@ text_enum!(
         Hold = "HOLD",
         /// What was set aside is available again.
         Release = "RELEASE",
+        /// A wallet gave to clearing what a payment takes from it, or got back what a refund gives.
+        Settlement = "SETTLEMENT",
     }
 );
 

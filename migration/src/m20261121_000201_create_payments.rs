@@ -32,6 +32,7 @@ impl MigrationTrait for Migration {
             .col(c.time("created_at"))
             .col(c.time("updated_at"))
             .col(c.time_null("captured_at"))
+            .col(c.id_null("transaction_id"))
             .primary_key(Index::create().col("id"))
             .check((
                 Alias::new("ck_payments_amount"),

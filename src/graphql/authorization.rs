@@ -82,6 +82,7 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.cartMerge", Least(Customer)),
     ("Mutation.orderCreate", Least(Customer)),
     ("Mutation.cartCheckout", Least(Customer)),
+    ("Mutation.transactionCreate", Least(Customer)),
     ("Mutation.orderPay", Least(Customer)),
     ("Mutation.orderCancel", Least(Customer)),
     ("Mutation.reservationExtend", Least(Customer)),

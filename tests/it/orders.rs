@@ -31,8 +31,12 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    async fn open_with(changes: &[(&'static str, Value)]) -> Self {
         let kafka = services::kafka_in_use().await;
-        let test = TestApp::new().await;
+        let test = TestApp::with(changes).await;
         let server = test.serve().await;
         let customer = member(&test, &server, "customer@example.org", Role::Customer).await;
         let staff = member(&test, &server, "staff@example.org", Role::Staff).await;
@@ -89,7 +93,9 @@ async fn create(client: &Client, lines: Vec<Value>, key: Option<&str>) -> Value 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_buyers_for_a_hundred_units() {
-    let shop = Shop::open().await;
+    // All of them at once wait for one writer: longer than usual, where the machine builds something meanwhile.
+    let patient = [("database.statement_timeout_ms", json!(25_000))];
+    let shop = Shop::open_with(&patient).await;
     let warehouse = shop.test.warehouse("MAIN", 0).await;
     let sold = shop.test.product("LAST", 250, warehouse, 100).await;
     let answers =

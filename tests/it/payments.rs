@@ -113,7 +113,7 @@ async fn a_token_that_no_card_has_is_refused_before_anything_is_written() {
         till.test
             .app
             .payments()
-            .method_check(&Method::Card { token })
+            .method_check(&Method::Card { token }, "GBP")
     };
     for token in [
         "tok_ok",

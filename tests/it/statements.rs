@@ -41,6 +41,7 @@ const OPERATIONS: &[(&str, bool)] = &[
     ("wallet-withdraw", false),
     ("transactions", false),
     ("wallet-statement", false),
+    ("transaction-create", false),
     ("order-create", false),
     ("my-orders", false),
     ("reservation-extend", false),

@@ -1,6 +1,7 @@
 //! What callers of orders can do wrong.
 
 use super::model;
+use crate::domain::wallet::model::Short;
 use crate::error::{Details, ErrorCode, Failure, Problem, Refusal};
 use entity::ids::VariantId;
 use entity::orders::OrderStatus;
@@ -65,6 +66,8 @@ pub enum ChangeError {
         /// Why.
         reason: DeclineReason,
     },
+    /// The wallet that was to pay has too little; the order stands beside this.
+    WalletShort(Short),
     /// The order was not paid in time.
     ReservationExpired,
     /// Its time to pay was extended before.
@@ -255,6 +258,23 @@ impl Refusal for ChangeError {
                 ),
                 &[],
             ),
+            Self::WalletShort(Short {
+                required,
+                available,
+            }) => Problem::new(
+                ErrorCode::InsufficientFunds,
+                format!(
+                    "{} {} are needed, and the wallet has {}. Nothing was taken; pay again, or in another way.",
+                    required.amount(),
+                    required.currency,
+                    available.amount()
+                ),
+                &[],
+            )
+            .with(Details::InsufficientFunds {
+                required: Box::new(required.clone()),
+                available: Box::new(available.clone()),
+            }),
             Self::ReservationExpired => of_order(
                 ErrorCode::ReservationExpired,
                 "The order was not paid in time; its stock was given back. Order again.",

@@ -9,11 +9,21 @@ pub enum Error {
     TokenInvalid,
     /// The amount is not more than nothing.
     AmountTooSmall,
+    /// A wallet pays in the currency of what is bought; nothing is exchanged.
+    CurrencyMismatch {
+        /// That currency.
+        expected: String,
+    },
 }
 
 impl Refusal for Error {
     fn problem(&self) -> Problem {
         match self {
+            Self::CurrencyMismatch { expected } => Problem::new(
+                ErrorCode::CurrencyMismatch,
+                format!("This is paid in {expected}; nothing is exchanged."),
+                &["wallet", "asset"],
+            ),
             Self::TokenInvalid => Problem::new(
                 ErrorCode::Invalid,
                 "No card has this token.",

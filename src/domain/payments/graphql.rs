@@ -13,6 +13,8 @@ use entity::payments::{payment, refund};
 pub enum PaymentMethod {
     /// By card, through a payment provider.
     Card,
+    /// From the wallet of the user.
+    Wallet,
 }
 
 /// Where a payment stands. New values may be added.
@@ -87,12 +89,12 @@ impl Payment {
         self.0.method.into()
     }
 
-    /// What the card is known by at the provider, with its middle masked: `tok_…ok`.
+    /// What the card is known by at the provider, with its middle masked: `tok_…ok`. Of a wallet, the asset.
     async fn masked_token(&self) -> &str {
         &self.0.masked_token
     }
 
-    /// Who takes the money, as `simulated`.
+    /// Who takes the money, as `simulated` or `wallet`.
     async fn provider(&self) -> &str {
         &self.0.provider
     }

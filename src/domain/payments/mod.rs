@@ -20,6 +20,7 @@
 //! asked. So late, early, repeated and forged-in-order ones do no harm.
 
 pub mod error;
+pub mod from_wallet;
 pub mod funding;
 pub mod gateway;
 pub mod graphql;

@@ -2,7 +2,7 @@
 
 use super::gateway::Snapshot;
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::ids::{OrderId, PaymentId, RefundId, UserId};
+use entity::ids::{OrderId, PaymentId, RefundId, TransactionId, UserId};
 use entity::payments::{DeclineReason, PaymentGoal, PaymentState, ProviderOperation};
 
 /// Longest text of a reason or a provider's answer in a row, in characters.
@@ -16,12 +16,29 @@ pub enum Method {
         /// What the card is known by at the provider; never stored.
         token: String,
     },
+    /// From the user's wallet.
+    Wallet {
+        /// The asset's code.
+        asset: String,
+    },
+}
+
+impl Method {
+    /// What the provider knows it by, and what of that may be stored.
+    #[must_use]
+    pub fn token(&self) -> (&str, String) {
+        match self {
+            Self::Card { token } => (token, masked(token)),
+            Self::Wallet { asset } => (asset, asset.clone()),
+        }
+    }
 }
 
 impl std::fmt::Debug for Method {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Card { token } => write!(f, "Card({})", masked(token)),
+            Self::Wallet { asset } => write!(f, "Wallet({asset})"),
         }
     }
 }
@@ -41,6 +58,8 @@ pub struct NewPayment {
     pub currency: String,
     /// How.
     pub method: Method,
+    /// The transaction that shows the user that this is bought and paid in one call.
+    pub purchase: Option<TransactionId>,
 }
 
 /// A refund that is to be made.

@@ -82,6 +82,7 @@ impl Till {
             method: Method::Card {
                 token: token.to_owned(),
             },
+            purchase: None,
         };
         let (row, db) = (&new, self.test.app.db());
         db.write("test.payment", async |tx| {

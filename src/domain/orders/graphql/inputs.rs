@@ -9,7 +9,7 @@ use crate::domain::accounts::graphql::AddressInput;
 use crate::domain::catalog::model::VariantReference;
 use crate::domain::payments::service::Method;
 use crate::error::{ErrorCode, Problem};
-use crate::graphql::scalars::{Decimal, mutation_id};
+use crate::graphql::scalars::{CurrencyCode, Decimal, mutation_id};
 use crate::graphql::validate;
 use crate::money;
 use async_graphql::{ID, InputObject, OneofObject};
@@ -46,6 +46,15 @@ pub struct CardInput {
 pub enum PaymentInput {
     /// By card.
     Card(CardInput),
+    /// From your wallet.
+    Wallet(WalletPaymentInput),
+}
+
+/// The part of a wallet that pays.
+#[derive(Clone, Debug, InputObject)]
+pub struct WalletPaymentInput {
+    /// The asset: the shop's currency, as `"GBP"`; nothing is exchanged.
+    pub asset: CurrencyCode,
 }
 
 impl PaymentInput {
@@ -54,10 +63,14 @@ impl PaymentInput {
     /// # Errors
     /// Every mistake in it, with paths relative to it.
     pub fn read(self) -> Result<Method, Vec<Problem>> {
-        let Self::Card(card) = self;
-        match validate::check(&card) {
-            Ok(()) => Ok(Method::Card { token: card.token }),
-            Err(problems) => Err(below("card", problems)),
+        match self {
+            Self::Card(card) => match validate::check(&card) {
+                Ok(()) => Ok(Method::Card { token: card.token }),
+                Err(problems) => Err(below("card", problems)),
+            },
+            Self::Wallet(wallet) => Ok(Method::Wallet {
+                asset: wallet.asset.0,
+            }),
         }
     }
 }
@@ -134,6 +147,7 @@ fn read_details(
         shipping_address,
         billing_address,
         payment,
+        is_purchase: false,
         origin: Origin::default(),
     }
 }
@@ -187,6 +201,33 @@ impl OrderCreateInput {
         } else {
             Err(problems)
         }
+    }
+}
+
+/// A purchase: an order and its payment in one.
+#[derive(Clone, Debug, InputObject)]
+pub struct TransactionCreateInput {
+    /// What to buy; 1 to 1,000 lines.
+    pub lines: Vec<OrderLineInput>,
+    /// How to pay.
+    pub payment: PaymentInput,
+}
+
+impl TransactionCreateInput {
+    /// The order that is asked for.
+    ///
+    /// # Errors
+    /// Every mistake in the input, with paths relative to it.
+    pub fn read(self, limits: &Limits) -> Result<NewOrder, Vec<Problem>> {
+        let order = OrderCreateInput {
+            lines: self.lines,
+            payment: Some(self.payment),
+            shipping_address: None,
+            billing_address: None,
+            client_reference: None,
+            note: None,
+        };
+        order.read(limits)
     }
 }
 

@@ -3,11 +3,13 @@
 use super::query::scope;
 use super::{
     CartCheckoutInput, Order, OrderCreateInput, OrderFulfillInput, OrderRefundInput, PaymentInput,
+    TransactionCreateInput,
 };
 use crate::app::App;
-use crate::domain::orders::error::{ChangeError, Error};
+use crate::domain::orders::error::Error;
 use crate::domain::orders::service::{Origin, Paid};
 use crate::domain::payments::graphql::{Payment, Refund};
+use crate::domain::wallet::graphql::Transaction;
 use crate::error::{Failure, Problem, Refusal as _};
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::error::{ApiError, UserError};
@@ -24,6 +26,17 @@ payload!(
     /// The answer of `orderCreate`.
     OrderCreatePayload {
         /// The order, with its stock reserved. When its payment was refused it is here too, waiting for `orderPay`.
+        order: Order,
+    }
+);
+
+payload!(
+    /// The answer of `transactionCreate`.
+    TransactionCreatePayload {
+        /// The purchase; FAILED when its payment was refused, PENDING while that is not known, none when there was
+        /// nothing to pay.
+        transaction: Option<Transaction>,
+        /// The order. When its payment was refused it is here too, waiting for `orderPay`.
         order: Order,
     }
 );
@@ -128,6 +141,43 @@ impl OrdersMutation {
         let declined = declined(&paid, &["input", "payment"]);
         let outcome = paid.map(|paid| paid.order.into());
         let mut payload: Option<OrderCreatePayload> = answer(outcome, &["input"])?;
+        if let Some(payload) = &mut payload {
+            payload.user_errors.extend(declined);
+        }
+        Ok(payload)
+    }
+
+    /// Buys and pays in one call: computes the price, reserves the stock, takes the payment, publishes `order.created`, and
+    /// answers the order with the transaction that tells of it. Nothing is ordered when a line cannot be bought; when the
+    /// payment is refused, the transaction is FAILED and the order waits for `orderPay` until its reservation ends.
+    /// Requires CUSTOMER.
+    #[graphql(guard = "Authorized")]
+    async fn transaction_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to buy and how to pay.")] input: TransactionCreateInput,
+        #[graphql(
+            desc = "1 to 255 characters of your choice: the same key again buys nothing again."
+        )]
+        idempotency_key: Option<String>,
+    ) -> Result<Option<TransactionCreatePayload>, ApiError> {
+        let (user_id, _) = scope(ctx)?;
+        let app = ctx.data_unchecked::<App>();
+        let outcome = async {
+            let mut new = input.read(&app.config().limits).map_err(Error::inputs)?;
+            new.details.origin = origin(ctx);
+            let operation = "transactionCreate";
+            let key = idempotency::key(ctx, user_id, operation, idempotency_key, &new)?;
+            let done = app.orders().transaction_create(user_id, &new, key).await?;
+            Ok::<_, Failure<Error>>(told(ctx, done))
+        };
+        let (paid, transaction) = match outcome.await {
+            Ok(bought) => (Ok(bought.paid), bought.transaction),
+            Err(failure) => (Err(failure), None),
+        };
+        let declined = declined(&paid, &["input", "payment"]);
+        let outcome = paid.map(|paid| (transaction.map(Transaction::from), paid.order.into()));
+        let mut payload: Option<TransactionCreatePayload> = answer(outcome, &["input"])?;
         if let Some(payload) = &mut payload {
             payload.user_errors.extend(declined);
         }
@@ -372,9 +422,8 @@ fn origin(ctx: &Context<'_>) -> Origin {
 
 /// A refused payment, which is told beside the order that waits for another one, where the payment stands in the input.
 fn declined(paid: &Result<Paid, Failure<Error>>, path: &[&str]) -> Option<UserError> {
-    let reason = paid.as_ref().ok()?.declined()?;
-    let problem = ChangeError::PaymentDeclined { reason }.problem();
-    Some(UserError::new(problem, path))
+    let refused = paid.as_ref().ok()?.refused()?;
+    Some(UserError::new(refused.problem(), path))
 }
 
 /// The rules of `orderNoteAdd`'s arguments.

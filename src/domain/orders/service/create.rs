@@ -4,6 +4,7 @@ use super::super::error::{CheckoutError, Error};
 use super::super::model::{self, Scope};
 use super::super::plan::{Plan, Wanted, plan};
 use super::super::store;
+use super::pay::{Paying, Purchased};
 use super::{AddressChoice, Details, NewCheckout, NewLine, NewOrder, Paid, Result, Service};
 use crate::db::idempotency;
 use crate::db::{Tx, error};
@@ -13,13 +14,12 @@ use crate::domain::carts::service::CartChanged;
 use crate::domain::catalog::error::ResolveError;
 use crate::domain::catalog::model::{SellableVariant, VariantReference};
 use crate::domain::inventory::service::Taken;
-use crate::domain::payments::service::Method;
 use crate::error::{Failure, Fault};
 use crate::events::outbox;
 use crate::money;
 use chrono::TimeDelta;
 use entity::accounts::{Address, address};
-use entity::ids::{OrderId, PaymentId, UserId};
+use entity::ids::{OrderId, UserId};
 use entity::orders::{order, order_request};
 
 /// How often an order is planned anew when others take its units meanwhile.
@@ -66,7 +66,7 @@ struct Planned {
     /// The cart that becomes the order.
     cart: Option<CheckoutCart>,
     /// The payment that starts.
-    payment: Option<(PaymentId, Method)>,
+    payment: Option<Paying>,
     /// The idempotency key of its request.
     key: Option<idempotency::Request>,
 }
@@ -127,6 +127,30 @@ impl Service {
         self.order_make(user_id, basket, &new.details, key).await
     }
 
+    /// Buys and pays in one call: an order with its payment, which its user sees as one transaction. The answer tells
+    /// whether an earlier request with the same idempotency key made it.
+    ///
+    /// # Errors
+    /// As [`Service::order_create`]; also without a way to pay. A payment that is refused is no error here.
+    pub async fn transaction_create(
+        &self,
+        user_id: UserId,
+        new: &NewOrder,
+        key: Option<idempotency::Request>,
+    ) -> Result<(Purchased, bool)> {
+        if new.details.payment.is_none() {
+            return Err(Fault::Broken("a purchase is paid at once".to_owned()).into());
+        }
+        let details = Details {
+            is_purchase: true,
+            ..new.details.clone()
+        };
+        let basket = Basket::Lines(&new.lines);
+        let (paid, replayed) = self.order_make(user_id, basket, &details, key).await?;
+        let transaction = self.payments.purchase_of(paid.order.id).await?;
+        Ok((Purchased { paid, transaction }, replayed))
+    }
+
     async fn order_make(
         &self,
         user_id: UserId,
@@ -150,8 +174,12 @@ impl Service {
             return Ok((self.paid_read(own, id).await?, replayed));
         }
         let order = self.order_after(own, id).await?;
-        let payment = None;
-        Ok((Paid { order, payment }, replayed))
+        let paid = Paid {
+            order,
+            payment: None,
+            short: None,
+        };
+        Ok((paid, replayed))
     }
 
     async fn order_make_once(
@@ -163,7 +191,11 @@ impl Service {
     ) -> Result<OrderId> {
         let mut wanted = self.wanted(user_id, details).await?;
         let payment = details.payment.as_ref();
-        let payment = payment.map(|method| (self.clock.id(), method.clone()));
+        let payment = payment.map(|method| Paying {
+            payment_id: self.clock.id(),
+            method: method.clone(),
+            purchase: details.is_purchase.then(|| self.clock.id()),
+        });
         let mut attempt = 1;
         loop {
             let cart = self.basket_read(user_id, basket, &mut wanted).await?;
@@ -435,9 +467,8 @@ impl Service {
             }
         })?;
         for planned in plans {
-            if let Some((payment_id, method)) = &planned.payment {
-                let order = &planned.plan.order;
-                self.saga_begin_in(tx, order, *payment_id, method).await?;
+            if let Some(paying) = &planned.payment {
+                self.saga_begin_in(tx, &planned.plan.order, paying).await?;
             }
         }
         let reservations: Vec<_> = rows

@@ -34,7 +34,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use fulfil::{NewFulfillment, Tracking};
-pub use pay::Paid;
+pub use pay::{Paid, Purchased};
 pub use refund::NewRefund;
 
 /// The result of a use case.
@@ -71,6 +71,10 @@ pub struct Details {
     pub billing_address: Option<AddressChoice>,
     /// Pay at once.
     pub payment: Option<Method>,
+    /// Whether it is bought and paid in one call, which its user sees as one transaction. It is part of the operation, so
+    /// it needs no hash.
+    #[serde(skip)]
+    pub is_purchase: bool,
     /// Where the request comes from; not a part of what is asked for.
     #[serde(skip)]
     pub origin: Origin,

@@ -9,11 +9,13 @@ use super::{Result, Service};
 use crate::db::Tx;
 use crate::db::idempotency;
 use crate::domain::payments::service::{Method, NewPayment};
+use crate::domain::wallet::model::Short;
 use crate::error::{Fault, Problem, Refusal as _, swallow};
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::ids::{OrderId, PaymentId, UserId};
+use entity::ids::{OrderId, PaymentId, TransactionId, UserId};
 use entity::orders::{OrderStatus, PaymentStatus, SagaStep, order, order_saga};
 use entity::payments::{DeclineReason, PaymentState, payment};
+use entity::wallet::transaction;
 
 /// An order with its payment, after somebody tried to pay it.
 #[derive(Clone, Debug)]
@@ -22,6 +24,28 @@ pub struct Paid {
     pub order: order::Model,
     /// The payment; none when there was nothing to pay.
     pub payment: Option<payment::Model>,
+    /// What the wallet lacks, when it was to pay and had too little.
+    pub short: Option<Short>,
+}
+
+/// What was bought and paid in one call.
+#[derive(Clone, Debug)]
+pub struct Purchased {
+    /// The order with its payment.
+    pub paid: Paid,
+    /// What its user sees of it; none when there was nothing to pay.
+    pub transaction: Option<transaction::Model>,
+}
+
+/// A payment that is to begin.
+#[derive(Clone, Debug)]
+pub(super) struct Paying {
+    /// Id of the payment.
+    pub(super) payment_id: PaymentId,
+    /// How.
+    pub(super) method: Method,
+    /// Id of the transaction of what is bought and paid in one call.
+    pub(super) purchase: Option<TransactionId>,
 }
 
 impl Paid {
@@ -33,6 +57,16 @@ impl Paid {
             .decline_reason
             .unwrap_or(DeclineReason::CardDeclined);
         (payment.state == PaymentState::Declined).then_some(reason)
+    }
+
+    /// The same as the one who pays is told it.
+    #[must_use]
+    pub fn refused(&self) -> Option<ChangeError> {
+        let reason = self.declined()?;
+        Some(match self.short.clone() {
+            Some(short) => ChangeError::WalletShort(short),
+            None => ChangeError::PaymentDeclined { reason },
+        })
     }
 }
 
@@ -72,9 +106,12 @@ impl Service {
     ) -> Result<(Paid, bool)> {
         self.method_check(method, &[])?;
         let effect = async |key: Option<idempotency::Request>| {
-            let payment_id = self.clock.id();
             let key = key.as_ref();
-            let payment = (payment_id, method);
+            let payment = &Paying {
+                payment_id: self.clock.id(),
+                method: method.clone(),
+                purchase: None,
+            };
             self.db
                 .write("orders.pay", async |tx| {
                     idempotency::record(&tx, &self.clock, key, id.0).await?;
@@ -95,14 +132,17 @@ impl Service {
         method: &Method,
         path: &[&str],
     ) -> std::result::Result<(), Error> {
-        self.payments.method_check(method).map_err(|error| {
-            let problem = error.problem();
-            let above = path.iter().map(|&part| part.to_owned());
-            Error::Payment(Problem {
-                path: above.chain(problem.path.clone()).collect(),
-                ..problem
+        let currency = &self.shop.currency;
+        self.payments
+            .method_check(method, currency)
+            .map_err(|error| {
+                let problem = error.problem();
+                let above = path.iter().map(|&part| part.to_owned());
+                Error::Payment(Problem {
+                    path: above.chain(problem.path.clone()).collect(),
+                    ..problem
+                })
             })
-        })
     }
 
     async fn pay_begin_in(
@@ -111,7 +151,7 @@ impl Service {
         scope: Scope,
         actor_id: UserId,
         id: OrderId,
-        (payment_id, method): (PaymentId, &Method),
+        paying: &Paying,
     ) -> Result<()> {
         let mut order = self.order_locked(tx, scope, id).await?;
         payable(&order, self.clock.now())?;
@@ -124,7 +164,7 @@ impl Service {
         order.payment_status = PaymentStatus::Pending;
         let change = Change::of(from, Some(actor_id)).told_as(events::UPDATED);
         self.order_write_in(tx, &mut order, change).await?;
-        self.saga_begin_in(tx, &order, payment_id, method).await?;
+        self.saga_begin_in(tx, &order, paying).await?;
         Ok(())
     }
 
@@ -133,19 +173,20 @@ impl Service {
         &self,
         tx: &Tx,
         order: &order::Model,
-        payment_id: PaymentId,
-        method: &Method,
+        paying: &Paying,
     ) -> std::result::Result<(), Fault> {
         let user_id = order
             .user_id
             .ok_or_else(|| Fault::Broken(format!("order {} has no user", order.id)))?;
+        let payment_id = paying.payment_id;
         let payment = NewPayment {
             id: payment_id,
             order_id: order.id,
             user_id,
             amount_minor: order.total_minor,
             currency: order.currency.clone(),
-            method: method.clone(),
+            method: paying.method.clone(),
+            purchase: paying.purchase,
         };
         self.payments.payment_insert_in(tx, &payment).await?;
         let now = self.clock.now();
@@ -185,7 +226,15 @@ impl Service {
     pub(super) async fn paid_read(&self, scope: Scope, id: OrderId) -> Result<Paid> {
         let order = self.order_after(scope, id).await?;
         let payment = self.payments.payments_of(&[id]).await?.pop();
-        Ok(Paid { order, payment })
+        let short = match &payment {
+            Some(payment) => self.payments.short_of(payment).await?,
+            None => None,
+        };
+        Ok(Paid {
+            order,
+            payment,
+            short,
+        })
     }
 
     /// What an unlocked read saw of an order's money.

@@ -10,9 +10,11 @@ use crate::error::Fault;
 use chrono::{DateTime, Utc};
 use entity::ids::{PaymentAttemptId, PaymentId};
 use entity::payments::{
-    AttemptResult, PaymentGoal, PaymentState, ProviderOperation, payment, payment_attempt,
+    AttemptResult, PaymentGoal, PaymentMethod, PaymentState, ProviderOperation, payment,
+    payment_attempt,
 };
 use entity::wallet::{AccountKind, EntryKind};
+use std::sync::Arc;
 
 /// Questions of one drive: the longest way is authorize, status, capture, status, capture and a few retries.
 const QUESTIONS_MAX: usize = 10;
@@ -42,7 +44,7 @@ impl Service {
         let mut is_given_up = false;
         for _ in 0..QUESTIONS_MAX {
             let payment = self.payment_read(id).await?;
-            let token = self.tokens.get(id);
+            let token = self.token(&payment);
             let step = match self.step(&payment, token.is_some()) {
                 Step::Ask(ProviderOperation::Status) if is_given_up => {
                     Step::Ask(ProviderOperation::Void)
@@ -97,6 +99,14 @@ impl Service {
             payment.tries = 0;
             payment.next_run_at = Some(now);
             self.payment_write(payment).await?;
+        }
+    }
+
+    /// What the provider knows the payment's source by, if it is still known here. A wallet needs nothing secret.
+    fn token(&self, payment: &payment::Model) -> Option<Arc<str>> {
+        match payment.method {
+            PaymentMethod::Card => self.tokens.get(payment.id),
+            PaymentMethod::Wallet => Some(payment.currency.as_str().into()),
         }
     }
 
@@ -241,7 +251,7 @@ impl Service {
                 if let Some(next) = next {
                     store::attempt_insert(&*tx, next.clone()).await?;
                 }
-                self.shown_in(&tx, entry).await?;
+                self.payment_shown_in(&tx, row, entry).await?;
                 posted(self.wallet.post_in(&tx, entry).await)?;
                 Ok::<_, Fault>(true)
             })

@@ -14,6 +14,7 @@ pub use super::model::{Method, NewPayment, NewRefund, Outcome, RefundOutcome};
 pub use webhooks::WebhookError;
 
 use super::error::Error;
+use super::from_wallet::FromWallet;
 use super::gateway::signature::Signer;
 use super::gateway::{CallError, Provider};
 use super::model;
@@ -42,7 +43,7 @@ pub struct Service {
     db: Db,
     clock: Clock,
     wallet: wallet::service::Service,
-    /// The first is the one that new payments use.
+    /// The first is the one that new payments by card use, the second takes them from wallets.
     providers: Vec<Arc<dyn Provider>>,
     simulator: Simulator,
     signer: Signer,
@@ -85,10 +86,13 @@ impl Service {
         let simulator = Simulator::new(db.clone(), clock.clone(), settings);
         let window = TimeDelta::seconds(settings.webhook_tolerance_s);
         Self {
+            providers: vec![
+                Arc::new(simulator.clone()),
+                Arc::new(FromWallet::new(db.clone(), wallet.clone())),
+            ],
             db,
             clock,
             wallet,
-            providers: vec![Arc::new(simulator.clone())],
             simulator,
             signer: Signer::new(&settings.webhook_secret, window),
             tokens: Tokens::new(),
@@ -122,16 +126,18 @@ impl Service {
         &self.signer
     }
 
-    /// Checks how somebody wants to pay, before anything is written.
+    /// Checks how somebody wants to pay in a currency, before anything is written.
     ///
     /// # Errors
-    /// [`Error::TokenInvalid`].
-    pub fn method_check(&self, method: &Method) -> Result<(), Error> {
-        let Method::Card { token } = method;
-        if self.provider_of_new().accepts(token) {
-            Ok(())
-        } else {
-            Err(Error::TokenInvalid)
+    /// [`Error::TokenInvalid`], [`Error::CurrencyMismatch`].
+    pub fn method_check(&self, method: &Method, currency: &str) -> Result<(), Error> {
+        match method {
+            Method::Card { token } if self.provider_of_new(method).accepts(token) => Ok(()),
+            Method::Card { .. } => Err(Error::TokenInvalid),
+            Method::Wallet { asset } if asset == currency => Ok(()),
+            Method::Wallet { .. } => Err(Error::CurrencyMismatch {
+                expected: currency.to_owned(),
+            }),
         }
     }
 
@@ -142,14 +148,17 @@ impl Service {
     /// The database fails, also when the amount is not more than 0.
     pub async fn payment_insert_in(&self, tx: &Tx, new: &NewPayment) -> Result<(), Fault> {
         let now = self.clock.now();
-        let Method::Card { token } = &new.method;
+        let (token, masked_token) = new.method.token();
         let row = payment::Model {
             id: new.id,
             order_id: new.order_id,
             user_id: new.user_id,
-            provider: self.provider_of_new().name().to_owned(),
-            method: PaymentMethod::Card,
-            masked_token: model::masked(token),
+            provider: self.provider_of_new(&new.method).name().to_owned(),
+            method: match new.method {
+                Method::Card { .. } => PaymentMethod::Card,
+                Method::Wallet { .. } => PaymentMethod::Wallet,
+            },
+            masked_token,
             amount_minor: new.amount_minor,
             currency: new.currency.clone(),
             state: PaymentState::Pending,
@@ -165,9 +174,11 @@ impl Service {
             created_at: now,
             updated_at: now,
             captured_at: None,
+            transaction_id: new.purchase,
         };
         let attempt = self.attempt(&row, None, ProviderOperation::Authorize, row.amount_minor);
         self.tokens.put(new.id, token, attempt.id);
+        self.purchase_begin_in(tx, &row).await?;
         store::payment_insert(&**tx, row).await?;
         Ok(store::attempt_insert(&**tx, attempt).await?)
     }
@@ -196,9 +207,12 @@ impl Service {
         }
     }
 
-    fn provider_of_new(&self) -> &Arc<dyn Provider> {
-        // `new` gives at least one.
-        &self.providers[0]
+    fn provider_of_new(&self, method: &Method) -> &Arc<dyn Provider> {
+        // `new` gives both.
+        match method {
+            Method::Card { .. } => &self.providers[0],
+            Method::Wallet { .. } => &self.providers[1],
+        }
     }
 
     fn provider(&self, name: &str) -> Result<&Arc<dyn Provider>, Fault> {

@@ -157,7 +157,7 @@ impl Service {
         let provider = self.provider(&payment.provider)?;
         let mut attempt = self.attempt(payment, Some(refund.id), operation, refund.amount_minor);
         // Both questions name the refund by the key that it was asked for with.
-        attempt.provider_key = format!("{}:refund", refund.id);
+        attempt.provider_key = provider_key(refund.id);
         self.attempt_write(&attempt).await?;
         self.hook.at(Point::Before(operation))?;
         let (reference, key) = (payment.id.to_string(), attempt.provider_key.as_str());
@@ -266,6 +266,11 @@ impl Service {
             postings: earned(&refund.currency, -refund.amount_minor),
         }
     }
+}
+
+/// Our key of a refund at its provider.
+pub(super) fn provider_key(id: RefundId) -> String {
+    format!("{id}:refund")
 }
 
 /// The ledger's key of a refund.

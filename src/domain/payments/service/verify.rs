@@ -1,15 +1,17 @@
 //! Whether payments and refunds agree with what the ledger has of them.
 
+use super::super::from_wallet::charge_of;
 use super::super::store;
 use super::drive::{capture_key, earned};
-use super::refunds::refund_key;
+use super::refunds::{provider_key, refund_key};
 use super::{Service, wallet};
 use crate::error::Fault;
 use entity::ids::{PaymentId, RefundId};
-use entity::payments::{PaymentState, RefundState, payment, refund};
+use entity::payments::{PaymentMethod, PaymentState, RefundState, payment, refund};
 use entity::wallet::EntryKind;
 use std::collections::{HashMap, HashSet};
-use wallet::service::{Drift, Posted};
+use wallet::model::NewPosting;
+use wallet::service::{Drift, Posted, charge_key, return_key, returned, taken};
 
 /// Payments that are looked at together: what the memory is bounded by.
 const BATCH: u64 = 500;
@@ -69,11 +71,13 @@ impl Service {
         let refunds_done = refunds
             .iter()
             .filter(|refund| refund.state == RefundState::Succeeded);
-        let mut keys: Vec<String> = refunds_done.map(|refund| refund_key(refund.id)).collect();
+        let mut keys: Vec<String> = refunds_done
+            .flat_map(|refund| [refund_key(refund.id), returned_key(refund.id)])
+            .collect();
         let captured = payments
             .iter()
             .filter(|payment| payment.state == PaymentState::Captured);
-        keys.extend(captured.map(|payment| capture_key(payment.id)));
+        keys.extend(captured.flat_map(|payment| [capture_key(payment.id), taken_key(payment.id)]));
         let mut posted = HashMap::new();
         for chunk in keys.chunks(500) {
             for entry in self.wallet.posted_by_keys(chunk).await? {
@@ -180,38 +184,65 @@ fn payment_drift(
             payment.refund_claimed_minor
         )));
     }
+    // What a wallet gave or got back for it is an entry of its own.
+    let is_of_wallet = payment.method == PaymentMethod::Wallet;
+    let charge = charge_of(payment);
     if is_captured {
-        let (key, amount) = (capture_key(payment.id), payment.captured_minor);
+        let expected = earned(&payment.currency, payment.captured_minor);
         drift.extend(posting_drift(
             &name,
-            &key,
-            &payment.currency,
-            amount,
+            &capture_key(payment.id),
+            expected,
             posted,
         ));
+        if is_of_wallet {
+            let expected = taken(&charge);
+            drift.extend(posting_drift(
+                &name,
+                &taken_key(payment.id),
+                expected,
+                posted,
+            ));
+        }
     }
     for refund in refunds {
         if refund.state == RefundState::Succeeded {
             let (name, key) = (format!("refund {}", refund.id), refund_key(refund.id));
-            let amount = -refund.amount_minor;
-            drift.extend(posting_drift(&name, &key, &refund.currency, amount, posted));
+            let expected = earned(&refund.currency, -refund.amount_minor);
+            drift.extend(posting_drift(&name, &key, expected, posted));
+            if is_of_wallet {
+                let (key, expected) = (
+                    returned_key(refund.id),
+                    returned(&charge, refund.amount_minor),
+                );
+                drift.extend(posting_drift(&name, &key, expected, posted));
+            }
         }
     }
     drift
 }
 
-/// What is wrong with the entry by which the shop earned an amount.
+/// The ledger's key of what a wallet gave for a payment.
+fn taken_key(id: PaymentId) -> String {
+    charge_key(&id.to_string())
+}
+
+/// The ledger's key of what a wallet got back by a refund.
+fn returned_key(id: RefundId) -> String {
+    return_key(&provider_key(id))
+}
+
+/// What is wrong with an entry that has to have these postings.
 fn posting_drift(
     name: &str,
     key: &str,
-    asset: &str,
-    amount_minor: i64,
+    expected: Vec<NewPosting>,
     posted: &HashMap<String, Posted>,
 ) -> Option<Drift> {
     let Some((_, postings)) = posted.get(key) else {
-        return Some(Drift(format!("{name} was not posted")));
+        return Some(Drift(format!("{name} was not posted ({key})")));
     };
-    let expected: Vec<_> = earned(asset, amount_minor)
+    let expected: Vec<_> = expected
         .into_iter()
         .map(|posting| (posting.account.id(), posting.amount_minor))
         .collect();
@@ -221,7 +252,7 @@ fn posting_drift(
         .collect();
     (expected != found).then(|| {
         Drift(format!(
-            "{name} is {amount_minor} {asset}, but its postings are others"
+            "{name} is to be posted as {expected:?} ({key}), but its postings are others: {found:?}"
         ))
     })
 }

@@ -392,6 +392,8 @@ impl WalletStatementEntry {
             EntryKind::Withdrawal => TransactionKind::Withdrawal,
             EntryKind::Trade => TransactionKind::Trade,
             EntryKind::Fee => TransactionKind::Fee,
+            EntryKind::Settlement if self.changed_minor < 0 => TransactionKind::Payment,
+            EntryKind::Settlement => TransactionKind::Refund,
             EntryKind::Hold | EntryKind::Release => {
                 let id = self.entry.id;
                 return Err(Fault::Broken(format!("entry {id} changes no wallet")).into());

@@ -31,7 +31,7 @@ pub struct NewHold {
     pub asset: String,
     /// Minor units, 1 or more.
     pub amount_minor: i64,
-    /// What it is for, unique, up to 64 characters, as `withdrawal:<id>`.
+    /// What it is for, unique, up to 96 characters, as `withdrawal:<id>`.
     pub reference: String,
     /// The order that it pays.
     pub order_id: Option<OrderId>,
@@ -39,6 +39,26 @@ pub struct NewHold {
     pub expires_at: Option<DateTime<Utc>>,
     /// A sentence for people, up to 200 characters.
     pub description: String,
+}
+
+impl NewHold {
+    /// The row of an amount that is set aside.
+    pub(super) fn row(&self, now: DateTime<Utc>) -> hold::Model {
+        hold::Model {
+            id: self.id,
+            user_id: self.user_id,
+            asset: self.asset.clone(),
+            amount_minor: self.amount_minor,
+            remaining_minor: self.amount_minor,
+            captured_minor: 0,
+            status: HoldStatus::Active,
+            reference: self.reference.clone(),
+            order_id: self.order_id,
+            expires_at: self.expires_at,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// What becomes of what a capture leaves.
@@ -71,20 +91,7 @@ impl Service {
     /// [`Error::InsufficientFunds`] when less is available.
     pub async fn hold_place_in(&self, tx: &Tx, new: &NewHold) -> Result<()> {
         let now = self.clock.now();
-        let row = hold::Model {
-            id: new.id,
-            user_id: new.user_id,
-            asset: new.asset.clone(),
-            amount_minor: new.amount_minor,
-            remaining_minor: new.amount_minor,
-            captured_minor: 0,
-            status: HoldStatus::Active,
-            reference: new.reference.clone(),
-            order_id: new.order_id,
-            expires_at: new.expires_at,
-            created_at: now,
-            updated_at: now,
-        };
+        let row = new.row(now);
         let entry = between(&row, EntryKind::Hold, new.entry_id, new.amount_minor)
             .described(&new.description, format!("hold:{}", new.id));
         store::hold_insert(&**tx, row).await?;

@@ -1,5 +1,6 @@
 //! Use cases of the ledger, and how other domains post in their own transactions.
 
+mod charges;
 mod holds;
 mod transactions;
 mod transfers;
@@ -7,6 +8,7 @@ mod verify;
 mod verify_users;
 
 pub use super::store::transactions::{OpeningClosing, UserBalance};
+pub use charges::{Charge, Charged, charge_key, return_key, returned, taken};
 pub use holds::{Capture, NewHold, Rest};
 pub use transactions::Period;
 pub use transfers::{NewTransfer, Source, first_look};

@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::page::{Page, PageRequest};
 use chrono::{DateTime, Utc};
 use entity::ids::{JournalEntryId, LedgerAccountId, TransactionId, UserId};
-use entity::wallet::{journal_entry, transaction};
+use entity::wallet::{TransactionFailure, journal_entry, transaction};
 
 /// Rows that an export reads at once: what its memory is bounded by.
 const BATCH: u64 = 1_000;
@@ -133,6 +133,48 @@ impl Service {
                 }))
             })
             .await
+    }
+
+    /// Shows a user what has begun, in the transaction that begins it. It is ended by
+    /// [`Service::transaction_complete_in`] or [`Service::transaction_fail_in`].
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn transaction_begin_in(
+        &self,
+        tx: &Tx,
+        new: NewTransaction,
+    ) -> std::result::Result<(), Fault> {
+        let row = new.pending(self.clock.now());
+        Ok(store::transactions_insert(&**tx, &[row]).await?)
+    }
+
+    /// Completes what has begun, in the transaction that posts it; nothing happens when it has ended before.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn transaction_complete_in(
+        &self,
+        tx: &Tx,
+        id: TransactionId,
+        entry_id: JournalEntryId,
+    ) -> std::result::Result<(), Fault> {
+        store::transaction_complete(&**tx, id, entry_id, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Says that what has begun was not done; nothing happens when it has ended before.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn transaction_fail_in(
+        &self,
+        tx: &Tx,
+        id: TransactionId,
+        failure: TransactionFailure,
+    ) -> std::result::Result<(), Fault> {
+        store::transaction_fail(&**tx, id, failure, self.clock.now()).await?;
+        Ok(())
     }
 
     /// Shows users what entries did, in the transaction that posts them. Call it before [`Service::post_in`].

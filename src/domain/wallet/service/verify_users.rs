@@ -47,7 +47,12 @@ impl Service {
         report: Report<'_>,
     ) -> Result<(), Fault> {
         let is_to_be_shown = |(entry, _): &&Posted| {
-            entry.user_id.is_some() && !matches!(entry.kind, EntryKind::Hold | EntryKind::Release)
+            // A settlement is shown by the payment or the refund that it belongs to.
+            let is_within = matches!(
+                entry.kind,
+                EntryKind::Hold | EntryKind::Release | EntryKind::Settlement
+            );
+            entry.user_id.is_some() && !is_within
         };
         let ids: Vec<_> = entries
             .iter()

@@ -22,6 +22,17 @@ pub async fn hold_find(c: &impl ConnectionTrait, id: HoldId) -> Result<Option<ho
     hold::Entity::find_by_id(id).one(c).await
 }
 
+/// The hold of a reference.
+pub async fn hold_by_reference(
+    c: &impl ConnectionTrait,
+    reference: &str,
+) -> Result<Option<hold::Model>, DbErr> {
+    hold::Entity::find()
+        .filter(hold::COLUMN.reference.eq(reference))
+        .one(c)
+        .await
+}
+
 /// A hold, locked until the transaction ends.
 pub async fn hold_lock(c: &impl ConnectionTrait, id: HoldId) -> Result<Option<hold::Model>, DbErr> {
     hold::Entity::find_by_id(id).lock_exclusive().one(c).await
