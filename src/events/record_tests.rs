@@ -40,13 +40,14 @@ fn created() -> outbox_event::Model {
         json!({
             "orderId": ORDER, "number": "ORD-2025-000001", "version": 1, "status": "AWAITING_PAYMENT",
             "paymentStatus": "UNPAID", "userId": USER,
-            "total": {"amount": "150.00", "currencyCode": "GBP"},
+            "total": {"amount": "150.00", "currencyCode": "GBP"}, "refunded": {"amount": "0.00", "currencyCode": "GBP"},
             "lines": [{
                 "lineId": "019a9e5c-0a00-7000-8000-000000000004", "productId": "019a9e5c-0a00-7000-8000-000000000005",
                 "variantId": "019a9e5c-0a00-7000-8000-000000000006", "sku": "MUG-BLUE", "name": "Mug, blue", "quantity": 2,
+                "fulfilledQuantity": 0, "refundedQuantity": 0,
                 "unitPrice": {"amount": "75.00", "currencyCode": "GBP"}, "total": {"amount": "150.00", "currencyCode": "GBP"}
             }],
-            "createdAt": "2025-11-19T23:03:43.617123Z"
+            "createdAt": "2025-11-19T23:03:43.617123Z", "updatedAt": "2025-11-19T23:03:43.617123Z"
         }),
     )
 }
