@@ -232,10 +232,11 @@ async fn an_order_that_crosses_no_threshold_drops_nothing() {
     assert_eq!(data["products"]["nodes"][0]["availability"], "LOW_STOCK");
 }
 
-/// Resident memory of a process in bytes.
-fn resident(pid: u32) -> u64 {
+/// Memory in bytes that a process holds by itself. The pages of its program do not count: the system drops them and
+/// reads them again as it likes, and those of a debug build are more than what is measured here.
+fn held(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
     let kib = line.and_then(|line| line.split_whitespace().nth(1));
     kib.unwrap().parse::<u64>().unwrap() * 1024
 }
@@ -277,16 +278,19 @@ async fn a_flood_of_distinct_queries_takes_no_more_memory_than_the_bounds_and_64
         futures::future::join_all(clients).await;
     };
     flood(0..200).await;
-    let before = resident(server.id());
+    let before = held(server.id());
     flood(200..FLOOD).await;
-    let after = resident(server.id());
-    let grown = after.saturating_sub(before);
-    println!("{} MiB before, {} MiB after", before / MIB, after / MIB);
-    assert!(
-        grown <= (3 * 4 + 64) * MIB,
-        "{} MiB more than before",
-        grown / MIB
+    println!(
+        "{} MiB before, {} MiB after",
+        before / MIB,
+        held(server.id()) / MIB
     );
+    // The allocator gives back what is free a moment after it became free.
+    let most = before + (3 * 4 + 64) * MIB;
+    eventually("no more memory is held than allowed", async || {
+        (held(server.id()) <= most).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

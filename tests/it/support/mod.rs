@@ -220,10 +220,32 @@ impl Drop for MysqlDatabase {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(mysql(&server, &format!("DROP DATABASE {name}")));
+            runtime.block_on(database_drop(&server, &name));
         });
         dropping.join().unwrap();
     }
+}
+
+/// Drops a database whatever still uses it: a transaction that its app left open when the test ended holds locks, and
+/// nobody is left to end it while the test's thread waits here.
+async fn database_drop(server: &str, name: &str) {
+    use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
+    let mut connection = sea_orm::sqlx::MySqlConnection::connect(server)
+        .await
+        .unwrap();
+    let users = sea_orm::sqlx::query("SELECT id FROM information_schema.processlist WHERE db = ?")
+        .bind(name)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    for user in users {
+        let kill = format!("KILL {}", user.get::<i64, _>(0));
+        // It may have gone by itself meanwhile.
+        drop(connection.execute(AssertSqlSafe(kill)).await);
+    }
+    let sql = format!("DROP DATABASE {name}");
+    connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 /// Runs one statement with a bare client.
