@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 use tradepost::app::App;
 use tradepost::clock::to_text;
 use tradepost::error::Fault;
+use tradepost::event_tools::{self, List, Tail, Waiting};
 use tradepost::events::Events;
 use tradepost::events::broker::{Broker, Outcome, Outgoing};
-use tradepost::event_tools::{self, List, Tail, Waiting};
 use tradepost::events::outbox::{self, NewEvent};
 use tradepost::health::{Health, State};
 use tradepost::workers::Progress;
@@ -435,7 +435,9 @@ async fn an_event_that_is_refused_too_often_is_set_aside_and_only_its_aggregate_
         "{pending}"
     );
     assert_eq!(
-        pending.matches("waits behind one that is set aside").count(),
+        pending
+            .matches("waits behind one that is set aside")
+            .count(),
         2
     );
 
