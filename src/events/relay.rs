@@ -433,8 +433,11 @@ impl Relay {
                 memory.held_until = None;
                 return Ok(false);
             }
-            let pause = backoff(ROW_PAUSE_MS, row.attempts.unsigned_abs());
-            memory.waiting.insert(row.aggregate_id, now + pause);
+            if parked_at.is_none() {
+                // One that is set aside is left out by the query, and goes at once when somebody lets it go again.
+                let pause = backoff(ROW_PAUSE_MS, row.attempts.unsigned_abs());
+                memory.waiting.insert(row.aggregate_id, now + pause);
+            }
             if parked_at.is_some() {
                 tracing::error!(event.id = %row.event_id, aggregate.id = %row.aggregate_id, reason,
                     "event {} is set aside, and later ones of its aggregate wait", row.event_id);
