@@ -87,6 +87,7 @@ impl App {
             clock.clone(),
             push.clone(),
             idempotency.clone(),
+            events.clone(),
             &config,
             &workers,
         )?;
@@ -95,6 +96,7 @@ impl App {
             clock.clone(),
             idempotency.clone(),
             cache.clone(),
+            events.clone(),
             &config.shop.currency,
         );
         let inventory = inventory::service::Service::new(

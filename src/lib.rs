@@ -6,9 +6,11 @@
 
 pub mod app;
 pub mod cache;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod contract;
 pub mod db;
 pub mod domain;
 pub mod error;

@@ -18,6 +18,15 @@ pub mod payments;
 pub mod platform;
 pub mod wallet;
 
+/// A value of a fixed set that is text on every way out: in the database, in events and in GraphQL.
+pub trait TextEnum: Copy + Send + Sync + 'static {
+    /// Every value, in the order of the declaration.
+    const VALUES: &'static [Self];
+
+    /// The text.
+    fn text(self) -> &'static str;
+}
+
 /// A column of text that is one of a fixed set, written in capitals as GraphQL writes it.
 macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -40,6 +49,14 @@ macro_rules! text_enum {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl crate::TextEnum for $name {
+            const VALUES: &'static [Self] = Self::ALL;
+
+            fn text(self) -> &'static str {
+                self.as_str()
             }
         }
 

@@ -6,8 +6,10 @@ mod events;
 mod serve;
 
 use crate::app::App;
+use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::contract;
 use crate::error::Fault;
 use crate::graphql::schema;
 use crate::telemetry;
@@ -49,7 +51,11 @@ enum Command {
         yes_destroy: bool,
     },
     /// Prints the GraphQL schema.
-    Schema,
+    Schema {
+        /// The AsyncAPI document of the events instead, with the topics of the settings.
+        #[arg(long)]
+        asyncapi: bool,
+    },
     /// Prints the effective settings as TOML, with secrets masked.
     Config,
     /// Manages users.
@@ -261,11 +267,15 @@ pub enum Error {
 /// What the command says.
 pub async fn run(cli: Cli) -> Result<(), Error> {
     let command = cli.command.unwrap_or(Command::Serve { no_workers: false });
-    if matches!(command, Command::Schema) {
+    if matches!(command, Command::Schema { asyncapi: false }) {
         print!("{}", schema::sdl());
         return Ok(());
     }
     let config = Config::load(cli.config.as_deref())?;
+    if matches!(command, Command::Schema { asyncapi: true }) {
+        print!("{}", contract::all().asyncapi(&config));
+        return Ok(());
+    }
     if matches!(command, Command::Config) {
         print!(
             "{}",
@@ -284,7 +294,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         _ => {}
     }
     let app = App::new(config, Clock::system()).await?;
-    let done = Box::pin(with_app(&app, command)).await;
+    let work = Cause::begun().during(with_app(&app, command));
+    let done = Box::pin(work).await;
     app.close().await;
     done
 }
@@ -308,7 +319,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         } => commands::catalog_rebuild_search(app).await,
         Command::Serve { .. }
         | Command::Worker
-        | Command::Schema
+        | Command::Schema { .. }
         | Command::Config
         | Command::Health
         | Command::Doctor => Ok(()),

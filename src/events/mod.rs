@@ -1,10 +1,11 @@
 //! Events: rows of the outbox, written in the transaction that causes them, published by the relay.
 //!
 //! To publish something: make an [`outbox::NewEvent`] of it, [`outbox::insert`] it in the transaction that changes the
-//! state, and call [`Events::wake`] after the commit. A new kind of aggregate also needs a line in [`record`]'s table
-//! of topics, and a new type a line in `docs/events.md`.
+//! state, and call [`Events::wake`] after the commit. A new type is a line in `TYPES` of its domain's `events.rs`, a new
+//! kind of aggregate also one in [`record`]'s table of topics; [`contract`] makes schemas and documents of them.
 
 pub mod broker;
+pub mod contract;
 mod embedded;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -22,6 +23,7 @@ mod store;
 pub mod stored;
 
 use crate::cache::push::{Message, Push};
+use crate::cause;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, Engine};
@@ -97,6 +99,22 @@ impl Events {
     /// when it is forgotten or lost, the relay still looks every `events.poll_ms`.
     pub fn wake(&self) {
         self.parts.push.send(Message::OutboxWritten);
+    }
+
+    /// Goes on with what an aggregate's last event began: outside of a request, in the flow that this event tells of, and
+    /// caused by it. What a request does stays the request's.
+    pub async fn taking_up<T>(&self, aggregate_id: Uuid, work: impl Future<Output = T>) -> T {
+        if cause::is_request() {
+            return work.await;
+        }
+        let last = self.parts.db.read("outbox.cause", async |c| {
+            Ok::<_, Fault>(outbox::cause_of(&*c, aggregate_id).await?)
+        });
+        // Without it the events of the work only tell less.
+        match swallow(last.await, "reading the last event of an aggregate").flatten() {
+            Some(cause) => cause.during(work).await,
+            None => work.await,
+        }
     }
 
     /// How publishing goes, for `/readyz`.

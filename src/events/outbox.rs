@@ -1,13 +1,16 @@
 //! Writing events: the only way anything is published.
 
+use crate::cause::{self, Cause};
 use crate::clock::Clock;
+use crate::db::insert_all;
 use chrono::{DateTime, Utc};
-use entity::events::outbox_event::{ActiveModel, Entity};
+use entity::events::outbox_event::{ActiveModel, Column, Entity};
 use entity::ids::EventId;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ConnectionTrait, DbErr, EntityTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Shards of the outbox: events of one aggregate are always in the same one.
@@ -30,7 +33,8 @@ pub struct NewEvent {
     pub created_at: DateTime<Utc>,
 }
 
-/// Writes events in the transaction that causes them. After its commit, call [`super::Events::wake`].
+/// Writes events in the transaction that causes them, with what is known of their cause ([`crate::cause`]), by as few
+/// statements as the database takes. After the commit, call [`super::Events::wake`].
 ///
 /// # Errors
 /// The database fails.
@@ -42,6 +46,7 @@ pub async fn insert(
     if events.is_empty() {
         return Ok(());
     }
+    let headers = cause::headers();
     let rows = events.into_iter().map(|event| ActiveModel {
         id: NotSet,
         event_id: Set(clock.id::<EventId>()),
@@ -51,7 +56,7 @@ pub async fn insert(
         aggregate_version: Set(event.aggregate_version),
         event_type: Set(event.event_type.to_owned()),
         payload: Set(event.payload),
-        headers: Set(serde_json::json!({})),
+        headers: Set(headers.clone()),
         created_at: Set(event.created_at),
         published_at: Set(None),
         attempts: Set(0),
@@ -59,8 +64,27 @@ pub async fn insert(
         parked_at: Set(None),
         log_position: Set(None),
     });
-    Entity::insert_many(rows).exec_without_returning(c).await?;
-    Ok(())
+    insert_all(c, rows.collect()).await
+}
+
+/// The cause of what goes on with an aggregate that has versions: its last event, while that is kept.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn cause_of(
+    c: &impl ConnectionTrait,
+    aggregate_id: Uuid,
+) -> Result<Option<Cause>, DbErr> {
+    let last = Entity::find()
+        .select_only()
+        .columns([Column::EventId, Column::Headers])
+        .filter(Column::AggregateId.eq(aggregate_id))
+        .order_by_desc(Column::AggregateVersion)
+        .limit(1)
+        .into_tuple::<(EventId, Value)>()
+        .one(c)
+        .await?;
+    Ok(last.map(|(id, headers)| Cause::of_event(&id.to_string(), &headers)))
 }
 
 /// The shard of an aggregate. The low bits of a UUID of version 7 are random, so they spread evenly.

@@ -1,28 +1,60 @@
 //! What is sent: the records of an outbox row, in the forms of `docs/events.md`.
 //!
 //! Everything here is a pure function of the row and the settings, so a repeat sends the same records again. A new
-//! kind of aggregate is a line in `STREAMS`.
+//! kind of aggregate is a line in [`STREAMS`].
 
+use super::contract::values;
 use crate::clock::to_text;
 use crate::config::Config;
 use chrono::{DateTime, Utc};
 use entity::events::outbox_event;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// The type of the event that older consumers read from a topic of its own.
-const ORDER_CREATED: &str = "tradepost.order.created.v1";
+pub const ORDER_CREATED: &str = "tradepost.order.created.v1";
 /// What they call it.
-const ORDER_CREATED_FLAT: &str = "OrderCreatedEvent";
+pub const ORDER_CREATED_FLAT: &str = "OrderCreatedEvent";
 
 /// Which topic the events of an aggregate go to: `<prefix>.<stream>.v1`, source `/tradepost/<instance>/<stream>`.
-const STREAMS: &[(&str, &str)] = &[
+pub const STREAMS: &[(&str, &str)] = &[
     ("order", "orders"),
     ("product", "catalog"),
     ("category", "catalog"),
     ("variant", "inventory"),
     ("user", "accounts"),
 ];
+
+/// The stream of the events of an aggregate.
+#[must_use]
+pub fn stream_of(aggregate: &str) -> Option<&'static str> {
+    let found = STREAMS.iter().find(|(known, _)| *known == aggregate);
+    found.map(|(_, stream)| *stream)
+}
+
+/// The body for consumers of the older topic. They type all of its fields as text, so nothing here becomes a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OrderCreatedEvent {
+    /// The order.
+    #[schemars(with = "Uuid")]
+    pub order_id: String,
+    /// Who ordered.
+    #[schemars(with = "Uuid")]
+    pub user_id: String,
+    /// The user's e-mail address; null unless the operator of Tradepost has switched it on.
+    pub user_email: Option<String>,
+    /// What is to be paid: an exact decimal.
+    #[schemars(regex(pattern = values::DECIMAL))]
+    pub total_price: String,
+    /// When it was made.
+    #[schemars(with = "values::Time")]
+    pub created_at: String,
+    /// The currency of the total.
+    #[schemars(regex(pattern = values::CURRENCY))]
+    pub currency: String,
+}
 
 /// A record as a broker takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,9 +126,7 @@ impl Settings {
     #[must_use]
     pub fn first_topics(&self) -> Vec<String> {
         let mut topics = vec![self.topic("orders")];
-        if !self.order_created_topic.is_empty() {
-            topics.push(self.order_created_topic.clone());
-        }
+        topics.extend(self.order_created_topic().map(str::to_owned));
         topics
     }
 
@@ -111,7 +141,18 @@ impl Settings {
         topics
     }
 
-    fn topic(&self, stream: &str) -> String {
+    /// Where the JSON Schema of a type is.
+    #[must_use]
+    pub fn schema_url(&self, event_type: &str) -> String {
+        format!("{}/events/schemas/{event_type}.json", self.public_url)
+    }
+
+    /// The topic of older consumers; nothing when it is switched off.
+    pub(super) fn order_created_topic(&self) -> Option<&str> {
+        Some(self.order_created_topic.as_str()).filter(|topic| !topic.is_empty())
+    }
+
+    pub(super) fn topic(&self, stream: &str) -> String {
         format!("{}.{stream}.v1", self.prefix)
     }
 
@@ -131,7 +172,7 @@ impl Settings {
     #[must_use]
     pub fn wants_email_of(&self, row: &outbox_event::Model) -> Option<Uuid> {
         if !self.include_email
-            || self.order_created_topic.is_empty()
+            || self.order_created_topic().is_none()
             || row.event_type != ORDER_CREATED
         {
             return None;
@@ -150,8 +191,10 @@ pub fn records(
     email: Option<&str>,
 ) -> Result<Vec<Record>, Unsendable> {
     let mut records = vec![main(settings, row)?];
-    if row.event_type == ORDER_CREATED && !settings.order_created_topic.is_empty() {
-        records.push(flat(settings, row, email)?);
+    if let Some(topic) = settings.order_created_topic()
+        && row.event_type == ORDER_CREATED
+    {
+        records.push(flat(settings, row, email, topic)?);
     }
     Ok(records)
 }
@@ -172,11 +215,7 @@ pub fn main(settings: &Settings, row: &outbox_event::Model) -> Result<Record, Un
 }
 
 fn stream(row: &outbox_event::Model) -> Result<&'static str, Unsendable> {
-    STREAMS
-        .iter()
-        .find(|(aggregate, _)| *aggregate == row.aggregate_type)
-        .map(|(_, stream)| *stream)
-        .ok_or_else(|| Unsendable::Aggregate(row.aggregate_type.clone()))
+    stream_of(&row.aggregate_type).ok_or_else(|| Unsendable::Aggregate(row.aggregate_type.clone()))
 }
 
 /// The record for consumers of the older topic: five flat fields and the currency.
@@ -184,28 +223,34 @@ fn flat(
     settings: &Settings,
     row: &outbox_event::Model,
     email: Option<&str>,
+    topic: &str,
 ) -> Result<Record, Unsendable> {
-    let text = |pointer: &'static str| {
-        row.payload
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .ok_or(Unsendable::Missing(pointer))
-    };
-    let body = json!({
-        "order_id": row.aggregate_id,
-        "user_id": row.payload.get("userId"),
-        "user_email": email,
-        "total_price": text("/total/amount")?,
-        "created_at": text("/createdAt")?,
-        "currency": text("/total/currencyCode")?,
-    });
+    let body = OrderCreatedEvent::of(row, email)?;
     Ok(Record {
-        topic: settings.order_created_topic.clone(),
+        topic: topic.to_owned(),
         key: row.aggregate_id.to_string(),
         headers: headers(settings, row, stream(row)?, ORDER_CREATED_FLAT),
         value: serde_json::to_vec(&body)?,
         timestamp: row.created_at,
     })
+}
+
+impl OrderCreatedEvent {
+    /// From the event of a created order, with the user's address if it is wanted.
+    pub(super) fn of(row: &outbox_event::Model, email: Option<&str>) -> Result<Self, Unsendable> {
+        let text = |pointer: &'static str| {
+            let value = row.payload.pointer(pointer).and_then(Value::as_str);
+            value.map(str::to_owned).ok_or(Unsendable::Missing(pointer))
+        };
+        Ok(Self {
+            order_id: row.aggregate_id.to_string(),
+            user_id: text("/userId")?,
+            user_email: email.map(str::to_owned),
+            total_price: text("/total/amount")?,
+            created_at: text("/createdAt")?,
+            currency: text("/total/currencyCode")?,
+        })
+    }
 }
 
 /// CloudEvents 1.0, Kafka binding, binary mode: attributes are headers, the value is the data alone.
@@ -234,10 +279,7 @@ fn headers(
         headers.push(("ce_aggregateversion".to_owned(), version.to_string()));
     }
     headers.push(("ce_partitionkey".to_owned(), subject));
-    headers.push((
-        "ce_dataschema".to_owned(),
-        format!("{}/events/schemas/{event_type}.json", settings.public_url),
-    ));
+    headers.push(("ce_dataschema".to_owned(), settings.schema_url(event_type)));
     // Trace context and the like, as the transaction wrote them.
     for (name, value) in row.headers.as_object().into_iter().flatten() {
         if let Some(value) = value.as_str() {

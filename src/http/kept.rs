@@ -104,7 +104,7 @@ fn varies(headers: &mut HeaderMap) {
 }
 
 /// Whether the client has this body already. Weak comparison, as for every GET (RFC 9110, 13.1.2).
-fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
+pub(super) fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
     asked.get_all(IF_NONE_MATCH).iter().any(|known| {
         let known = known.to_str().unwrap_or_default();
         known

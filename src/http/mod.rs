@@ -6,6 +6,7 @@
 mod answer;
 mod auth;
 mod connection;
+mod contract;
 mod graphiql;
 mod graphql_http;
 pub mod health;
@@ -53,6 +54,7 @@ pub(crate) struct State {
     health: Checks,
     /// The text of the schema, printed once.
     sdl: Arc<str>,
+    contract: contract::Texts,
 }
 
 impl State {
@@ -64,6 +66,7 @@ impl State {
             persisted,
             health,
             sdl: schema::sdl().into(),
+            contract: contract::Texts::default(),
         }
     }
 }
@@ -78,6 +81,9 @@ pub(crate) fn router(state: State) -> Router {
                 .fallback(wrong_method),
         )
         .route("/schema.graphql", get(schema_text))
+        .route("/asyncapi.yaml", get(contract::asyncapi))
+        .route("/events/schemas", get(contract::list))
+        .route("/events/schemas/{file}", get(contract::schema))
         .route("/webhooks/payments/{provider}", post(webhooks::payments))
         .route("/.well-known/jwks.json", get(jwks))
         .route("/livez", get(live))
@@ -208,7 +214,7 @@ fn cors(config: &Config) -> CorsLayer {
             AUTHORIZATION,
             CONTENT_TYPE,
             header("idempotency-key"),
-            header("traceparent"),
+            observe::TRACE_PARENT,
         ])
         .expose_headers([
             observe::REQUEST_ID,

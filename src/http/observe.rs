@@ -4,6 +4,7 @@
 use super::State;
 use super::answer::{Executed, Refused, RequestId};
 use super::negotiate::{self, Media};
+use crate::cause::Cause;
 use crate::graphql::request::RequestInfo;
 use axum::body::Body;
 use axum::extract;
@@ -21,6 +22,8 @@ use uuid::Uuid;
 
 /// The header with the id of a request, in both directions.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header with the caller's trace context.
+pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Longest id that is taken from a client.
 const ID_MAX: usize = 128;
 /// Longest name of a client that is kept.
@@ -42,12 +45,15 @@ pub(super) async fn observe(
     let id = RequestId(info.request_id.clone());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let media = negotiate::accepted(request.headers()).unwrap_or(Media::Json);
+    let trace_parent = request.headers().get(TRACE_PARENT);
+    let trace_parent = trace_parent.and_then(|header| header.to_str().ok());
+    let cause = Cause::of_request(&id.0, trace_parent);
     let span = tracing::info_span!("request", request.id = id.0);
     request.extensions_mut().insert(info);
     request.extensions_mut().insert(id.clone());
 
     let running = InFlight::begin();
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let work = AssertUnwindSafe(cause.during(next.run(request))).catch_unwind();
     let mut response = match work.instrument(span.clone()).await {
         Ok(response) => response,
         Err(_) => {

@@ -1,5 +1,6 @@
 //! Background work: supervised tasks that run on a signal and on a period, and stop when told.
 
+use crate::cause::Cause;
 use crate::error::{Fault, chain};
 use crate::health::Health;
 use futures::FutureExt as _;
@@ -92,7 +93,8 @@ impl Workers {
             let mut failing = false;
             while !stop.is_cancelled() {
                 let woken = wake.notified();
-                let outcome = AssertUnwindSafe(pass()).catch_unwind().await;
+                let work = Cause::begun().during(pass());
+                let outcome = AssertUnwindSafe(work).catch_unwind().await;
                 passes.note(!matches!(outcome, Ok(Ok(_))), &mut failing);
                 let pause = match outcome {
                     Ok(Ok(Progress::More)) => continue,

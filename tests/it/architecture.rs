@@ -52,6 +52,7 @@ const LINES_MAX: usize = 500;
 
 /// What lies above what: a module uses its own layer and those below. `domain` is split by kind of file.
 const LAYERS: &[(&str, u8)] = &[
+    ("cause", BASE),
     ("clock", BASE),
     ("config", BASE),
     ("error", BASE),
@@ -68,6 +69,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("shutdown", MEANS),
     ("domain", DOMAIN),
     ("app", APP),
+    ("contract", APP),
     ("graphql", GRAPHQL),
     ("http", HTTP),
     ("event_tools", TOP),
@@ -471,6 +473,12 @@ fn homes(file: &File, report: &mut impl FnMut(usize, &'static str, String)) {
             "randomness comes from src/random.rs",
         ),
         (
+            "cause",
+            &["crate::cause"],
+            &["src/http/", "src/workers/", "src/cli/", "src/events/"],
+            "a cause is set where work begins (src/cause.rs), and told by the outbox",
+        ),
+        (
             "spawn",
             &[
                 "tokio::spawn",
@@ -673,6 +681,7 @@ const BROKEN: &[(&str, &str, usize, &str)] = &[
     ("clock", "src/app.rs", 2, "//! App.\nuse std::time::{Duration, SystemTime};"),
     ("clock", "src/app.rs", 2, "//! App.\nfn f() { uuid::Uuid::now_v7() }"),
     ("random", "src/domain/orders/numbers.rs", 2, "//! Numbers.\nfn f() { rand::random() }"),
+    ("cause", "src/domain/orders/service.rs", 2, "//! Service.\nuse crate::cause::Cause;"),
     ("spawn", "src/http/server.rs", 2, "//! Server.\nfn f() { tokio::spawn(async {}) }"),
     ("spawn", "src/http/server.rs", 3, "//! Server.\nuse tokio::task;\nfn f() { task::spawn(async {}) }"),
     ("allow", "src/app.rs", 2, "//! App.\n#[allow(dead_code)]\nfn f() {}"),
@@ -711,6 +720,7 @@ fn each_rule_reports_its_breach_at_its_line() {
         "allow",
         "arrows",
         "async_graphql",
+        "cause",
         "clock",
         "docs",
         "env",

@@ -1,5 +1,6 @@
 //! Publishing to the real Kafka of the services profile.
 
+use crate::contract::written::{Notification, twenty_orders};
 use crate::events::{commit, event};
 use crate::support::services::{kafka_alone, kafka_in_use, services};
 use crate::support::wait::eventually;
@@ -117,6 +118,10 @@ async fn consumers_read_what_the_documentation_promises() {
         assert_eq!(id.get_version_num(), 7);
         // There when the row was written in a later millisecond than the event happened in.
         headers.remove("ce_recordedtime");
+        // Nobody said what caused them, so each commit begins a flow.
+        let trace = headers.remove("ce_traceparent").unwrap();
+        let flow = headers.remove("ce_correlationid").unwrap();
+        assert_eq!(trace.split('-').nth(1), Some(flow.as_str()));
         let expected = [
             ("ce_specversion", "1.0".to_owned()),
             ("ce_type", event.event_type.to_owned()),
@@ -313,4 +318,24 @@ async fn receive_first(topic: &str, distinct: usize) -> Vec<Received> {
     println!("{count} records of {distinct} events");
     assert_eq!(records.len(), distinct);
     records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_of_the_five_names_reads_every_record_of_the_topic() {
+    let Some(test) = services_app(&[("events.include_email", json!(true))]).await else {
+        return;
+    };
+    let _kafka = kafka_in_use().await;
+    let app = &test.app;
+    app.events().start(app.workers());
+    twenty_orders(&test).await;
+    published(app).await;
+    for record in receive(&app.config().events.order_created_topic, 20).await {
+        let read: Notification = serde_json::from_value(record.body).unwrap();
+        assert_eq!(
+            (&read.order_id, read.user_email.as_str()),
+            (&record.key, "buyer@example.com")
+        );
+    }
+    assert!(app.workers().shut_down(Duration::from_secs(10)).await);
 }

@@ -31,6 +31,7 @@ mod checkout_load;
 mod commands;
 #[cfg(feature = "kafka")]
 mod consumers;
+mod contract;
 mod database;
 mod docs;
 mod events;

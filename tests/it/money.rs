@@ -14,7 +14,7 @@ const NAMES: [&str; 8] = [
 /// Fields that count things and have such a name.
 const COUNTS: [&str; 4] = ["totalCount", "totalPages", "totalOrders", "totalQuantity"];
 
-fn is_of_money(name: &str) -> bool {
+pub(crate) fn is_of_money(name: &str) -> bool {
     let folded = name.to_lowercase();
     NAMES.iter().any(|part| folded.contains(part)) && !COUNTS.contains(&name)
 }

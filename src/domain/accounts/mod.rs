@@ -15,11 +15,15 @@
 //! that made it before the mutation answers, on the others with the push, and without a push after
 //! `auth.viewer_cache_ttl_s`.
 //!
+//! **Events** ([`events`]): `account.registered` and `.updated`, without personal data; every commit that raises a user's
+//! version writes one.
+//!
 //! **Invariants**: e-mails and phones are normalised before they are stored and unique; at least one active ADMIN
 //! stays once there is one; no transaction is open while a password is hashed; passwords, tokens and their fast
 //! hashes are never stored or logged, except the hash of a refresh token, which is random.
 
 pub mod error;
+pub mod events;
 pub mod graphql;
 pub mod hashing;
 pub mod keys;

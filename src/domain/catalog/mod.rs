@@ -18,7 +18,8 @@
 //!   transaction (`docs/decisions/0121-search.md`). Whoever repeats a category's name holds its row.
 //! - The tree has no cycle and at most [`model::TREE_DEPTH_MAX`] levels.
 //!
-//! **Events**: none yet; `product.*` and `category.*` come with their own issue.
+//! **Events** ([`events`]): `product.created`, `.updated`, `.price_changed`, `.archived`, `.deleted`, `category.created`,
+//! `.updated`, `.moved`, `.deleted`. Every commit that raises a version writes at least one.
 //!
 //! Other domains use [`service::Service::variants_resolve`] (what is to be sold, at which price) and
 //! [`service::Service::availability_set_in`] (what the public is told of the stock). This folder is the pattern for the
@@ -26,6 +27,7 @@
 //! `store` (every query), with `model` for the rules that need no database and `error` for what a caller can mend.
 
 pub mod error;
+pub mod events;
 pub mod graphql;
 pub mod loaders;
 pub mod model;

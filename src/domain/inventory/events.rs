@@ -1,12 +1,16 @@
 //! What the inventory publishes, keyed by variant: the change and the state after it. Times have six digits of
 //! fraction and `Z`. These topics promise ids and times, not versions: a variant has no version of its stock.
 
-use crate::clock;
+mod sample;
+
 use crate::domain::catalog::model::AvailabilityChange;
+use crate::events::contract::EventType;
+use crate::events::contract::values::{Time, Word};
 use crate::events::outbox::NewEvent;
 use chrono::{DateTime, Utc};
 use entity::catalog::{Availability, variant};
-use entity::inventory::{reservation, stock, stock_movement};
+use entity::inventory::{MovementReason, reservation, stock, stock_movement};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,8 +27,18 @@ pub const BACK_IN_STOCK: &str = "tradepost.stock.back_in_stock.v1";
 /// An order was not paid in time and its units can be sold again.
 pub const RESERVATION_EXPIRED: &str = "tradepost.reservation.expired.v1";
 
+/// What the inventory publishes.
+#[rustfmt::skip]
+pub const TYPES: &[EventType] = &[
+    EventType::of::<StockAdjusted>(ADJUSTED, AGGREGATE, "Staff changed the stock of a warehouse by hand.", sample::adjusted),
+    EventType::of::<StockTransferred>(TRANSFERRED, AGGREGATE, "Units went from one warehouse to another.", sample::transferred),
+    EventType::of::<AvailabilityCrossed>(LOW, AGGREGATE, "What can be sold fell to `shop.low_stock_threshold` or below, or to nothing.", sample::low),
+    EventType::of::<AvailabilityCrossed>(BACK_IN_STOCK, AGGREGATE, "Something can be sold again.", sample::back_in_stock),
+    EventType::of::<ReservationExpired>(RESERVATION_EXPIRED, AGGREGATE, "An order was not paid in time, and what it held can be sold again; one for each reservation.", sample::reservation_expired),
+];
+
 /// The body of `stock.adjusted`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockAdjusted {
     /// The movement that records the change.
@@ -39,8 +53,8 @@ pub struct StockAdjusted {
     pub warehouse_id: Uuid,
     /// Units that came (positive) or went (negative).
     pub delta: i64,
-    /// Why, as `COUNTED`.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Word<MovementReason>,
     /// What it belongs to.
     pub reference: Option<String>,
     /// Units in the warehouse after it.
@@ -50,11 +64,11 @@ pub struct StockAdjusted {
     /// Units in the warehouse that can be sold.
     pub available: i64,
     /// When.
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 /// The body of `stock.transferred`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockTransferred {
     /// The movement out of the first warehouse.
@@ -76,11 +90,11 @@ pub struct StockTransferred {
     /// What it belongs to.
     pub reference: Option<String>,
     /// When.
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 /// The body of `stock.low` and `stock.back_in_stock`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AvailabilityCrossed {
     /// The variant.
@@ -89,18 +103,18 @@ pub struct AvailabilityCrossed {
     pub product_id: Uuid,
     /// Its SKU.
     pub sku: String,
-    /// What the public is told from now on: `IN_STOCK`, `LOW_STOCK` or `OUT_OF_STOCK`.
-    pub availability: &'static str,
+    /// What the public is told from now on.
+    pub availability: Word<Availability>,
     /// What it was told before.
-    pub previous_availability: &'static str,
+    pub previous_availability: Word<Availability>,
     /// Units in active warehouses that can be sold.
     pub available: i64,
     /// When.
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 /// The body of `reservation.expired`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationExpired {
     /// The reservation.
@@ -116,9 +130,9 @@ pub struct ReservationExpired {
     /// Units that can be sold again.
     pub quantity: i64,
     /// Until when they were held.
-    pub expires_at: String,
+    pub expires_at: Time,
     /// When they were given back.
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 /// Stock was changed by hand; `stock` is the row after it.
@@ -135,12 +149,12 @@ pub fn adjusted(
         sku: variant.sku.clone(),
         warehouse_id: movement.warehouse_id.0,
         delta: movement.delta,
-        reason: movement.reason.as_str(),
+        reason: Word(movement.reason),
         reference: movement.reference.clone(),
         on_hand: stock.on_hand,
         reserved: stock.reserved,
         available: stock.on_hand - stock.reserved,
-        created_at: clock::to_text(movement.created_at),
+        created_at: Time(movement.created_at),
     };
     event(ADJUSTED, variant.id.0, &body, movement.created_at)
 }
@@ -162,7 +176,7 @@ pub fn transferred(
         to_warehouse_id: into.warehouse_id.0,
         quantity: into.delta,
         reference: out.reference.clone(),
-        created_at: clock::to_text(out.created_at),
+        created_at: Time(out.created_at),
     };
     event(TRANSFERRED, variant.id.0, &body, out.created_at)
 }
@@ -190,10 +204,10 @@ pub fn crossed(
         variant_id: change.variant_id.0,
         product_id: change.product_id.0,
         sku: change.sku.clone(),
-        availability: change.to.as_str(),
-        previous_availability: change.from.as_str(),
+        availability: Word(change.to),
+        previous_availability: Word(change.from),
         available,
-        created_at: clock::to_text(now),
+        created_at: Time(now),
     };
     Some(event(event_type, change.variant_id.0, &body, now))
 }
@@ -208,8 +222,8 @@ pub fn reservation_expired(row: &reservation::Model, now: DateTime<Utc>) -> NewE
         variant_id: row.variant_id.0,
         warehouse_id: row.warehouse_id.0,
         quantity: row.quantity,
-        expires_at: clock::to_text(row.expires_at),
-        created_at: clock::to_text(now),
+        expires_at: Time(row.expires_at),
+        created_at: Time(now),
     };
     event(RESERVATION_EXPIRED, row.variant_id.0, &body, now)
 }

@@ -1,11 +1,16 @@
 //! What orders publish: the order after the change, with all that a consumer needs to act.
 //!
-//! Amounts are decimal strings with all the decimals of their currency, times have six digits of fraction and `Z`.
+//! Amounts are decimal strings with all the decimals of their currency, times have six digits of fraction and `Z`. A new
+//! field is optional in its schema ([`crate::events::contract`]): rows that wait in the outbox do not have it.
 
-use crate::clock;
+mod sample;
+
+use crate::events::contract::EventType;
+use crate::events::contract::values::{Money, Time, Word, words};
 use crate::events::outbox::NewEvent;
-use crate::money;
-use entity::orders::{OrderStatus, order, order_line};
+use entity::orders::{OrderStatus, PaymentStatus, order, order_line};
+use entity::payments::DeclineReason;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,51 +21,57 @@ pub const AGGREGATE: &str = "order";
 #[must_use]
 pub const fn event_type(to: OrderStatus) -> &'static str {
     match to {
-        OrderStatus::Paid => "tradepost.order.paid.v1",
-        OrderStatus::Cancelled => "tradepost.order.cancelled.v1",
-        OrderStatus::Expired => "tradepost.order.expired.v1",
-        OrderStatus::Failed => "tradepost.order.failed.v1",
-        OrderStatus::Fulfilled | OrderStatus::PartlyFulfilled => "tradepost.order.fulfilled.v1",
+        OrderStatus::Paid => PAID,
+        OrderStatus::Cancelled => CANCELLED,
+        OrderStatus::Expired => EXPIRED,
+        OrderStatus::Failed => FAILED,
+        OrderStatus::Fulfilled | OrderStatus::PartlyFulfilled => FULFILLED,
         OrderStatus::AwaitingPayment | OrderStatus::Pending => UPDATED,
     }
 }
 
+/// The type of the first event of an order.
+pub const CREATED: &str = "tradepost.order.created.v1";
 /// A change that has no type of its own.
 pub const UPDATED: &str = "tradepost.order.updated.v1";
 /// A payment was refused; the order can be paid again until its reservation ends.
 pub const PAYMENT_FAILED: &str = "tradepost.order.payment_failed.v1";
+const PAID: &str = "tradepost.order.paid.v1";
+const FULFILLED: &str = "tradepost.order.fulfilled.v1";
 /// Money went back.
 pub const REFUNDED: &str = "tradepost.order.refunded.v1";
+const CANCELLED: &str = "tradepost.order.cancelled.v1";
+const EXPIRED: &str = "tradepost.order.expired.v1";
+const FAILED: &str = "tradepost.order.failed.v1";
 /// The stock of a paid order could not go out: the money goes back, and the order will be cancelled.
 pub const STOCK_UPDATE_FAILED: &str = "tradepost.stock.update_failed.v1";
 
-/// The type of the first event of an order.
-pub const CREATED: &str = "tradepost.order.created.v1";
 /// The state of an order on the topic of states, which is no change: for teams that start late.
 pub const SNAPSHOT: &str = "tradepost.order.snapshot.v1";
+/// Why the stock of a paid order could not go out: others have it.
+pub const STOCK_GONE: &str = "STOCK_GONE";
+/// Why the stock of a paid order could not go out: it breaks its own rules.
+pub const STOCK_BROKEN: &str = "STOCK_BROKEN";
 
-/// An amount in an event.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Amount {
-    /// Decimal with all the decimals of the currency (`"150.00"`).
-    pub amount: String,
-    /// The currency.
-    pub currency_code: String,
-}
-
-impl Amount {
-    fn new(minor: i64, currency: &str) -> Self {
-        Self {
-            amount: money::to_decimal(minor, currency).to_string(),
-            currency_code: currency.to_owned(),
-        }
-    }
-}
+/// What orders publish: each raises the version of the order by one.
+#[rustfmt::skip]
+pub const TYPES: &[EventType] = &[
+    EventType::of::<OrderBody>(CREATED, AGGREGATE, "An order was made: AWAITING_PAYMENT, or PENDING when it is paid in the same call.", sample::created),
+    EventType::of::<OrderBody>(UPDATED, AGGREGATE, "A payment began (AWAITING_PAYMENT → PENDING), the time to pay was extended, or a note was added.", sample::updated),
+    EventType::of::<OrderBody>(PAYMENT_FAILED, AGGREGATE, "PENDING → AWAITING_PAYMENT: the payment was refused, and `failure` says why. It can be paid again.", sample::payment_failed),
+    EventType::of::<OrderBody>(PAID, AGGREGATE, "→ PAID: the money was taken and the stock went out.", sample::paid),
+    EventType::of::<OrderBody>(FULFILLED, AGGREGATE, "→ PARTLY_FULFILLED or FULFILLED: a parcel was sent.", sample::fulfilled),
+    EventType::of::<OrderBody>(REFUNDED, AGGREGATE, "Money went back; `refunded` is the sum of all refunds. The state mostly stays.", sample::refunded),
+    EventType::of::<OrderBody>(CANCELLED, AGGREGATE, "→ CANCELLED; what was paid goes back, which an order.refunded tells.", sample::cancelled),
+    EventType::of::<OrderBody>(EXPIRED, AGGREGATE, "AWAITING_PAYMENT → EXPIRED: it was not paid in time.", sample::expired),
+    EventType::of::<OrderBody>(FAILED, AGGREGATE, "PENDING → FAILED: it could not be completed, and nothing is kept of its payment.", sample::failed),
+    EventType::of::<OrderBody>(STOCK_UPDATE_FAILED, AGGREGATE, "Still PENDING: it was paid, but its stock could not go out, and `failure` says why. The money goes back, and order.cancelled follows.", sample::stock_update_failed),
+];
 
 /// A line of an order in an event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "OrderLine")]
 pub struct Line {
     /// The line.
     pub line_id: Uuid,
@@ -79,13 +90,13 @@ pub struct Line {
     /// Units that were paid back.
     pub refunded_quantity: i64,
     /// Price of one unit.
-    pub unit_price: Amount,
+    pub unit_price: Money,
     /// Quantity × unit price.
-    pub total: Amount,
+    pub total: Money,
 }
 
 /// The body of every order event: the order after the change.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderBody {
     /// The order.
@@ -95,27 +106,36 @@ pub struct OrderBody {
     /// Its version: 1, 2, 3 … without gaps.
     pub version: i32,
     /// Its state.
-    pub status: &'static str,
+    pub status: Word<OrderStatus>,
     /// The state before, in all events but the first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub previous_status: Option<&'static str>,
+    #[schemars(with = "Word<OrderStatus>")]
+    pub previous_status: Option<Word<OrderStatus>>,
     /// The state of its payment.
-    pub payment_status: &'static str,
+    pub payment_status: Word<PaymentStatus>,
     /// Who ordered.
     pub user_id: Option<Uuid>,
     /// What is to be paid.
-    pub total: Amount,
+    pub total: Money,
     /// What was paid back.
-    pub refunded: Amount,
+    pub refunded: Money,
     /// Why the payment was refused or the stock could not go out, as a code; only in those two events.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "failures")]
     pub failure: Option<String>,
     /// The lines.
     pub lines: Vec<Line>,
     /// When it was made.
-    pub created_at: String,
+    pub created_at: Time,
     /// When this change was made.
-    pub updated_at: String,
+    pub updated_at: Time,
+}
+
+/// The codes of [`OrderBody::failure`].
+fn failures(_: &mut SchemaGenerator) -> Schema {
+    let declined = DeclineReason::ALL.iter().map(|reason| reason.as_str());
+    let known: Vec<&str> = declined.chain([STOCK_GONE, STOCK_BROKEN]).collect();
+    words(&known)
 }
 
 /// What an event tells beside the order.
@@ -137,23 +157,23 @@ pub fn event(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>)
         (None, Some(_)) => event_type(order.status),
         (None, None) => CREATED,
     };
-    new_event(order, event_type, &body(order, lines, told))
+    published(event_type, &body(order, lines, told))
 }
 
 /// The state of an order as an event of its newest version.
 #[must_use]
 pub fn snapshot(order: &order::Model, lines: &[order_line::Model]) -> NewEvent {
-    new_event(order, SNAPSHOT, &body(order, lines, &Told::default()))
+    published(SNAPSHOT, &body(order, lines, &Told::default()))
 }
 
-fn new_event(order: &order::Model, event_type: &'static str, body: &OrderBody) -> NewEvent {
+fn published(event_type: &'static str, body: &OrderBody) -> NewEvent {
     NewEvent {
         aggregate_type: AGGREGATE,
-        aggregate_id: order.id.0,
-        aggregate_version: Some(order.version),
+        aggregate_id: body.order_id,
+        aggregate_version: Some(body.version),
         event_type,
         payload: serde_json::json!(body),
-        created_at: order.updated_at,
+        created_at: body.updated_at.0,
     }
 }
 
@@ -163,12 +183,12 @@ fn body(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>) -> O
         order_id: order.id.0,
         number: order.number.clone(),
         version: order.version,
-        status: order.status.as_str(),
-        previous_status: told.previous.map(OrderStatus::as_str),
-        payment_status: order.payment_status.as_str(),
+        status: Word(order.status),
+        previous_status: told.previous.map(Word),
+        payment_status: Word(order.payment_status),
         user_id: order.user_id.map(|id| id.0),
-        total: Amount::new(order.total_minor, currency),
-        refunded: Amount::new(order.refunded_minor, currency),
+        total: Money::new(order.total_minor, currency),
+        refunded: Money::new(order.refunded_minor, currency),
         failure: told.failure.map(str::to_owned),
         lines: lines
             .iter()
@@ -181,11 +201,11 @@ fn body(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>) -> O
                 quantity: line.quantity,
                 fulfilled_quantity: line.fulfilled,
                 refunded_quantity: line.refunded,
-                unit_price: Amount::new(line.unit_price_minor, currency),
-                total: Amount::new(line.total_minor, currency),
+                unit_price: Money::new(line.unit_price_minor, currency),
+                total: Money::new(line.total_minor, currency),
             })
             .collect(),
-        created_at: clock::to_text(order.created_at),
-        updated_at: clock::to_text(order.updated_at),
+        created_at: Time(order.created_at),
+        updated_at: Time(order.updated_at),
     }
 }

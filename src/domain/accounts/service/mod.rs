@@ -14,12 +14,15 @@ use super::viewer_cache::ViewerCache;
 use crate::cache::push::{Message, Push};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Db;
 use crate::db::idempotency::Idempotency;
+use crate::db::{Db, Tx};
 use crate::error::{Failure, Fault};
+use crate::events::Events;
+use crate::events::outbox::{self, NewEvent};
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use entity::ids::UserId;
+use futures::FutureExt as _;
 
 pub use users::{ProfileChange, Registration};
 
@@ -33,6 +36,7 @@ pub struct Service {
     clock: Clock,
     push: Push,
     idempotency: Idempotency,
+    events: Events,
     hasher: Hasher,
     tokens: Tokens,
     viewers: ViewerCache,
@@ -51,6 +55,7 @@ impl Service {
         clock: Clock,
         push: Push,
         idempotency: Idempotency,
+        events: Events,
         config: &Config,
         workers: &Workers,
     ) -> std::result::Result<Self, Fault> {
@@ -74,6 +79,7 @@ impl Service {
             clock,
             push,
             idempotency,
+            events,
             viewers,
         })
     }
@@ -152,6 +158,17 @@ impl Service {
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
         let matches = self.hasher.verify(password, hash).await?;
         Ok(user.filter(|user| matches && sessions::may_log_in(user.status)))
+    }
+
+    /// Writes events, and wakes the relay after the commit.
+    async fn publish_in(&self, tx: &Tx, all: Vec<NewEvent>) -> std::result::Result<(), Fault> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        outbox::insert(&**tx, &self.clock, all).await?;
+        let events = self.events.clone();
+        tx.after_commit(move || async move { events.wake() }.boxed());
+        Ok(())
     }
 
     /// Forgets what is remembered of a user, here before the answer and elsewhere by push.

@@ -5,6 +5,7 @@ use super::{Result, Service};
 use crate::db::idempotency::{self, Request};
 use crate::db::{Tx, page};
 use crate::domain::accounts::error::Error;
+use crate::domain::accounts::events;
 use crate::domain::accounts::model::{
     self, Flaw, Identifier, SessionTokens, User, UsersFilter, UsersSort, Viewer,
 };
@@ -124,6 +125,8 @@ impl Service {
                         }
                         store::user_insert(&*tx, row.clone()).await?;
                         self.session_insert_in(&tx, opening, user_id).await?;
+                        let event = events::registered(&row.clone().into());
+                        self.publish_in(&tx, vec![event]).await?;
                         Ok::<_, Failure<Error>>(())
                     })
                     .await?;
@@ -248,7 +251,9 @@ impl Service {
         let row = &row;
         self.db
             .write("accounts.user_create", async |tx| {
-                store::user_insert(&*tx, row.clone()).await
+                store::user_insert(&*tx, row.clone()).await?;
+                let event = events::registered(&row.clone().into());
+                Ok::<_, Failure<Error>>(self.publish_in(&tx, vec![event]).await?)
             })
             .await?;
         Ok(row.clone().into())
@@ -318,13 +323,17 @@ impl Service {
                     return Ok(User::from(row));
                 }
                 store::user_profile_set(&*tx, &row, &profile, now).await?;
-                Ok::<_, Failure<Error>>(User {
+                let before = User::from(row);
+                let after = User {
                     name: profile.name,
                     phone: profile.phone,
-                    version: row.version + 1,
+                    version: before.version + 1,
                     updated_at: now,
-                    ..User::from(row)
-                })
+                    ..before.clone()
+                };
+                let event = events::updated(&before, &after);
+                self.publish_in(&tx, event.into_iter().collect()).await?;
+                Ok::<_, Failure<Error>>(after)
             })
             .await
     }
@@ -405,13 +414,17 @@ impl Service {
         }
         let now: DateTime<Utc> = self.clock.now();
         store::user_standing_set(&**tx, &row, role, status, now).await?;
-        Ok(User {
+        let before = User::from(row);
+        let after = User {
             role,
             status,
-            version: row.version + 1,
+            version: before.version + 1,
             updated_at: now,
-            ..User::from(row)
-        })
+            ..before.clone()
+        };
+        let event = events::updated(&before, &after);
+        self.publish_in(tx, event.into_iter().collect()).await?;
+        Ok(after)
     }
 
     /// A user.

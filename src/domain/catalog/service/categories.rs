@@ -6,6 +6,7 @@ use super::{Service, settle, slugs_pick};
 use crate::db::idempotency::{self, Request};
 use crate::db::{Tx, page};
 use crate::domain::catalog::error::{Error, Kind, Unique};
+use crate::domain::catalog::events;
 use crate::domain::catalog::model::{
     CHILDREN_MAX, CategoryBy, CategoryChanges, CategoryFilter, CategoryOrder, NAME_MAX,
     NewCategory, TREE_DEPTH_MAX, height, slug,
@@ -66,7 +67,9 @@ impl Service {
     ) -> Result<(), Fault> {
         store::categories_insert(&**tx, &rows).await?;
         let ids = rows.iter().map(|row| row.id);
-        self.categories_changed_in(tx, ids).await
+        self.categories_changed_in(tx, ids).await?;
+        let created = rows.iter().map(events::category_created);
+        self.publish_in(tx, created.collect()).await
     }
 
     /// Makes a category, once for an idempotency key. Answers it as it is now, and whether an earlier request made it.
@@ -116,8 +119,7 @@ impl Service {
                     return Err(Failure::Refused(wrong));
                 }
                 let row = self.category_row(&tx, id, new, position).await?;
-                store::categories_insert(&*tx, &[row]).await?;
-                self.categories_changed_in(&tx, [id]).await?;
+                self.categories_insert_in(&tx, vec![row]).await?;
                 Ok(id.into())
             })
         })
@@ -167,13 +169,13 @@ impl Service {
     ) -> Result<category::Model, Failure<Error>> {
         settle(|| {
             self.db.write("catalog.category_update", async |tx| {
-                let mut row = category_lock(&tx, id).await?;
+                let before = category_lock(&tx, id).await?;
+                let mut row = before.clone();
                 expect_version(row.version, changes.expected_version)?;
                 if let Some(slug) = changes.slug.as_ref().filter(|slug| **slug != row.slug) {
                     slug_check(&tx, slug).await?.map_or(Ok(()), Err)?;
                     row.slug.clone_from(slug);
                 }
-                let before = (row.name.clone(), row.status);
                 if let Some(name) = &changes.name {
                     row.name.clone_from(name);
                 }
@@ -182,10 +184,13 @@ impl Service {
                 }
                 row.position = changes.position.unwrap_or(row.position);
                 row.status = changes.status.unwrap_or(row.status);
-                if before != (row.name.clone(), row.status) {
+                if (&before.name, before.status) != (&row.name, row.status) {
                     category_terms_renew(&tx, &row).await?;
                 }
-                self.category_raise(&tx, row).await
+                let row = self.category_raise(&tx, row).await?;
+                let event = events::category_updated(&before, &row);
+                self.publish_in(&tx, vec![event]).await?;
+                Ok(row)
             })
         })
         .await
@@ -204,9 +209,10 @@ impl Service {
         self.db
             .write("catalog.category_move", async |tx| {
                 let locked = path_lock(&tx, id, parent_id).await?;
-                let Some(mut row) = locked.into_iter().find(|row| row.id == id) else {
+                let Some(before) = locked.into_iter().find(|row| row.id == id) else {
                     return Err(Error::at(Kind::NotFound("category"), &["id"]).into());
                 };
+                let mut row = before.clone();
                 let below: Vec<CategoryId> = store::categories_below(&*tx, &[id])
                     .await?
                     .into_iter()
@@ -219,7 +225,10 @@ impl Service {
                 let levels = height(id, &subtree);
                 row.position = place_check(&tx, parent_id, levels, &["parentId"]).await??;
                 row.parent_id = parent_id;
-                self.category_raise(&tx, row).await
+                let row = self.category_raise(&tx, row).await?;
+                let event = events::category_moved(&before, &row);
+                self.publish_in(&tx, vec![event]).await?;
+                Ok(row)
             })
             .await
     }
@@ -256,6 +265,8 @@ impl Service {
                 if store::category_delete(&*tx, id).await? {
                     self.categories_changed_in(&tx, [id]).await?;
                     self.products_changed_in(&tx, products).await?;
+                    let event = events::category_deleted(&row, self.clock.now());
+                    self.publish_in(&tx, vec![event]).await?;
                     Ok(row)
                 } else {
                     // Something was put into it just now.

@@ -11,6 +11,7 @@ use self::draft::Draft;
 use self::known::{Known, category_name, drafts_read, slugs_for_new};
 use super::Service;
 use super::products::repeat_variants;
+use super::publish::Told;
 use crate::db::Tx;
 use crate::domain::catalog::model::{
     NewProduct, NewVariant, VARIANTS_MAX, category_terms, own_terms, sku_fold,
@@ -136,6 +137,8 @@ pub struct Plan {
     /// Products that are found by other words of their own from now on.
     renamed: Vec<ProductId>,
     terms: Vec<product_term::Model>,
+    /// What is published of products.
+    told: Vec<Told>,
 }
 
 impl Service {
@@ -399,6 +402,7 @@ impl Service {
             plan.links
                 .extend(draft.categories.iter().map(|category| (id, *category)));
         }
+        let change = draft.change();
         plan.restocked.extend(draft.restocked);
         if draft.is_renamed {
             plan.terms.extend(own_terms(&draft.product, &live));
@@ -406,6 +410,7 @@ impl Service {
                 plan.renamed.push(draft.product.id);
             }
         }
+        let is_touched = draft.is_changed || touched || draft.categories_changed;
         for mut variant in draft.variants {
             if draft.variants_new.contains(&variant.id) {
                 plan.variants_new.push(variant);
@@ -416,12 +421,20 @@ impl Service {
             }
         }
         if draft.is_new {
-            plan.products_new.push(draft.product);
-        } else if draft.is_changed || touched || draft.categories_changed {
+            plan.products_new.push(draft.product.clone());
+        } else if is_touched {
             draft.product.version += 1;
             draft.product.updated_at = now;
-            plan.products_changed.push(draft.product);
+            plan.products_changed.push(draft.product.clone());
+        } else {
+            return;
         }
+        plan.told.push(Told {
+            product: draft.product,
+            variants: Some(live),
+            category_ids: draft.is_new.then(|| draft.categories.into_iter().collect()),
+            change,
+        });
     }
 }
 

@@ -8,6 +8,7 @@ mod named;
 mod product_create;
 mod products;
 mod products_change;
+mod publish;
 mod search;
 mod sellable;
 mod values;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
+use crate::events::Events;
 pub use products_change::Outcome;
 use std::collections::HashSet;
 pub use values::ProductDetail;
@@ -39,6 +41,7 @@ pub struct Service {
     clock: Clock,
     idempotency: Idempotency,
     cache: Cache,
+    events: Events,
     names: cached::Names,
     currency: String,
 }
@@ -51,6 +54,7 @@ impl Service {
         clock: Clock,
         idempotency: Idempotency,
         cache: Cache,
+        events: Events,
         currency: &str,
     ) -> Self {
         Self {
@@ -58,6 +62,7 @@ impl Service {
             clock,
             idempotency,
             cache,
+            events,
             names: cached::names(),
             currency: currency.to_owned(),
         }

@@ -4,11 +4,13 @@ use super::products::{
     categories_known, categories_unknown, reference_taken, repeat_variants, slug_taken,
     without_repeats,
 };
+use super::publish::Told;
 use super::search::terms_of;
 use super::{Service, settle, slugs_pick};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
 use crate::domain::catalog::error::{Error, Kind, Unique};
+use crate::domain::catalog::events::Change;
 use crate::domain::catalog::model::{
     NewImage, NewProduct, PRODUCT_NAME_MAX, ProductBy, ProductRows, category_terms, fold,
     repeated_skus, slug,
@@ -181,7 +183,7 @@ impl Service {
         Ok((wrong, known))
     }
 
-    /// Writes new products with all that belongs to them, in the caller's transaction: six statements for a batch. A
+    /// Writes new products with all that belongs to them, in the caller's transaction: seven statements for a batch. A
     /// product without slug gets one from its name. `categories` are those that they stand in, held by the transaction.
     ///
     /// # Errors
@@ -233,6 +235,13 @@ impl Service {
         terms.extend(category_terms(categories, &links));
         store::terms_insert(&**tx, &terms).await?;
         let ids = products.iter().map(|product| product.id);
-        self.products_changed_in(tx, ids).await
+        self.products_changed_in(tx, ids).await?;
+        let told = products.into_iter().zip(rows).map(|(product, rows)| Told {
+            product,
+            variants: Some(rows.variants.clone()),
+            category_ids: Some(rows.category_ids.clone()),
+            change: Change::default(),
+        });
+        self.products_publish_in(tx, told.collect()).await
     }
 }

@@ -1,8 +1,10 @@
 //! Use cases of products.
 
 use super::Service;
+use super::publish::Told;
 use crate::db::{Tx, page};
 use crate::domain::catalog::error::{Error, Kind, Unique};
+use crate::domain::catalog::events::{self, Change};
 use crate::domain::catalog::model::{
     ProductBy, ProductFilter, ProductOrder, Removed, sku_fold, summary,
 };
@@ -164,13 +166,23 @@ impl Service {
                 let mut product = product_lock(&tx, id, &["id"]).await?;
                 if store::product_delete(&*tx, id).await? {
                     self.products_changed_in(&tx, [id]).await?;
+                    let event = events::product_deleted(&product, self.clock.now());
+                    self.publish_in(&tx, vec![event]).await?;
                     return Ok(Removed {
                         row: product,
                         archived: false,
                     });
                 }
+                let change = Change::of(&product, &[]);
                 product.status = ProductStatus::Archived;
                 let row = self.product_raise(&tx, product).await?;
+                let told = Told {
+                    product: row.clone(),
+                    variants: None,
+                    category_ids: None,
+                    change,
+                };
+                self.products_publish_in(&tx, vec![told]).await?;
                 Ok(Removed {
                     row,
                     archived: true,

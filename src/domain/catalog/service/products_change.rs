@@ -4,11 +4,13 @@ use super::products::{
     categories_known, categories_unknown, expect_version, reference_taken, repeat_variants,
     slug_taken, without_repeats,
 };
+use super::publish::Told;
 use super::search::terms_of;
 use super::{Service, settle};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
 use crate::domain::catalog::error::{Error, Kind};
+use crate::domain::catalog::events::{Change, Repriced};
 use crate::domain::catalog::model::{PRODUCT_NAME_MAX, ProductChanges, category_terms, fold};
 use crate::domain::catalog::store;
 use crate::error::{Failure, Fault, Problem, Refusal as _};
@@ -46,6 +48,7 @@ struct Written {
     links: Vec<(ProductId, CategoryId)>,
     redrawn: Vec<ProductId>,
     images: Vec<entity::catalog::product_image::Model>,
+    told: Vec<Told>,
 }
 
 impl Service {
@@ -213,6 +216,7 @@ impl Service {
         write(tx, &written, &known.categories).await?;
         let changed = written.products.iter().map(|product| product.id);
         self.products_changed_in(tx, changed).await?;
+        self.products_publish_in(tx, written.told).await?;
         Ok(outcomes)
     }
 
@@ -238,11 +242,18 @@ impl Service {
             return Err(wrong);
         }
         let now = self.clock.now();
+        let mut change = Change::of(product, &parts(changes));
         let (mut product, mut live) = (product.clone(), live.to_vec());
         apply(&mut product, changes);
         if let (Some(price), [only]) = (changes.price_minor, live.as_mut_slice())
             && only.price_minor != price
         {
+            change.repriced.push(Repriced {
+                variant_id: only.id,
+                sku: only.sku.clone(),
+                from_minor: only.price_minor,
+                to_minor: price,
+            });
             only.price_minor = price;
             only.version += 1;
             only.updated_at = now;
@@ -268,8 +279,14 @@ impl Service {
             written.links.extend(links);
         }
         if changes.name.is_some() || changes.description.is_some() {
-            written.renamed.push((product.clone(), live));
+            written.renamed.push((product.clone(), live.clone()));
         }
+        written.told.push(Told {
+            product: product.clone(),
+            variants: needs_variants(changes).then_some(live),
+            category_ids: changes.category_ids.as_deref().map(without_repeats),
+            change,
+        });
         written.products.push(product.clone());
         Ok(product)
     }
@@ -310,6 +327,16 @@ async fn known(tx: &Tx, changes: &Changes<'_>) -> Result<Known, Failure<Error>> 
         }
     }
     Ok(known)
+}
+
+/// What a change changes beside the product's own columns.
+fn parts(changes: &ProductChanges) -> Vec<&'static str> {
+    let parts = [
+        ("images", changes.images.is_some()),
+        ("categoryIds", changes.category_ids.is_some()),
+    ];
+    let is_given = |(name, is): (&'static str, bool)| is.then_some(name);
+    parts.into_iter().filter_map(is_given).collect()
 }
 
 /// Whether a change looks at the product's variants.

@@ -1,11 +1,13 @@
 //! Use cases of variants. Each begins with the lock of the product and ends with what the product repeats of them.
 
 use super::products::{expect_version, live_variants, product_lock, repeat_variants};
+use super::publish::Told;
 use super::search::own_terms_write;
 use super::{Service, settle};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
 use crate::domain::catalog::error::{Error, Kind, Unique};
+use crate::domain::catalog::events::{Change, Repriced};
 use crate::domain::catalog::model::{NewVariant, Removed, VARIANTS_MAX, VariantChanges, sku_fold};
 use crate::domain::catalog::store;
 use crate::error::{Failure, Fault};
@@ -109,7 +111,8 @@ impl Service {
                 store::variants_insert(&*tx, std::slice::from_ref(&row)).await?;
                 let id = row.id;
                 live.push(row);
-                self.product_repeat(&tx, product, live, true).await?;
+                let told = Telling::more(true);
+                self.product_repeat(&tx, product, live, told).await?;
                 Ok(id.into())
             })
         })
@@ -130,6 +133,7 @@ impl Service {
             self.db.write("catalog.variant_update", async |tx| {
                 let (product, mut variants, index) = variant_lock(&tx, id).await?;
                 let variant = &mut variants[index];
+                let before = variant.clone();
                 expect_version(variant.version, changes.expected_version)?;
                 if let Some(sku) = &changes.sku {
                     let taken = sku_check(&tx, &sku_fold(sku), id).await?;
@@ -150,7 +154,8 @@ impl Service {
                 let changed = variant.clone();
                 store::variant_update(&*tx, &changed).await?;
                 let words = changes.sku.is_some() || changes.name.is_some();
-                self.product_repeat(&tx, product, variants, words).await?;
+                let told = Telling::of(words, &before, &changed);
+                self.product_repeat(&tx, product, variants, told).await?;
                 Ok(changed)
             })
         })
@@ -177,7 +182,8 @@ impl Service {
         variant.version += 1;
         variant.updated_at = self.clock.now();
         store::variant_update(&**tx, variant).await?;
-        self.product_repeat(tx, product, variants, false).await
+        let told = Telling::more(false);
+        self.product_repeat(tx, product, variants, told).await
     }
 
     /// Deletes a variant; one that orders refer to is archived instead. When it was the default, the first of the others
@@ -205,29 +211,81 @@ impl Service {
                     row.version += 1;
                     store::variant_update(&*tx, &row).await?;
                 }
-                self.product_repeat(&tx, product, variants, true).await?;
+                let told = Telling::more(true);
+                self.product_repeat(&tx, product, variants, told).await?;
                 Ok(Removed { row, archived })
             })
             .await
     }
 
-    /// Writes a locked product as its next version, with what it repeats of these variants, and with what it is found by
-    /// when their words changed.
+    /// Writes a locked product as its next version, with what it repeats of these variants, with what it is found by
+    /// when their words changed, and with its events.
     async fn product_repeat(
         &self,
         tx: &Tx,
         mut product: product::Model,
         mut variants: Vec<variant::Model>,
-        words_changed: bool,
+        telling: Telling,
     ) -> Result<(), Failure<Error>> {
+        let change = Change {
+            repriced: telling.repriced,
+            ..Change::of(&product, telling.parts)
+        };
         variants.retain(|variant| variant.archived_at.is_none());
         variants.sort_by_key(|variant| (variant.position, variant.id));
         repeat_variants(&mut product, &variants);
-        if words_changed {
+        if telling.words {
             own_terms_write(tx, &product, &variants).await?;
         }
-        self.product_raise(tx, product).await?;
-        Ok(())
+        let told = Told {
+            product: self.product_raise(tx, product).await?,
+            variants: Some(variants),
+            category_ids: None,
+            change,
+        };
+        Ok(self.products_publish_in(tx, vec![told]).await?)
+    }
+}
+
+/// What changed of a product's variants.
+struct Telling {
+    /// Whether the product is found by other words.
+    words: bool,
+    parts: &'static [&'static str],
+    repriced: Vec<Repriced>,
+}
+
+impl Telling {
+    /// Something else than a price.
+    fn more(words: bool) -> Self {
+        Self {
+            words,
+            parts: &["variants"],
+            repriced: Vec::new(),
+        }
+    }
+
+    /// What became of a variant.
+    fn of(words: bool, before: &variant::Model, after: &variant::Model) -> Self {
+        let as_before = variant::Model {
+            price_minor: before.price_minor,
+            version: before.version,
+            updated_at: before.updated_at,
+            ..after.clone()
+        };
+        let mut telling = Self::more(words);
+        if before.price_minor != after.price_minor {
+            telling.repriced.push(Repriced {
+                variant_id: after.id,
+                sku: after.sku.clone(),
+                from_minor: before.price_minor,
+                to_minor: after.price_minor,
+            });
+        }
+        if as_before == *before {
+            telling.parts = &[];
+        }
+        telling
     }
 }
 

@@ -200,21 +200,20 @@ impl Service {
         &self,
         id: OrderId,
     ) -> std::result::Result<(), Fault> {
-        self.db
-            .write("orders.expire", async |tx| {
-                let order = store::order_lock(&*tx, Scope::All, id).await?;
-                let now = self.clock.now();
-                let Some(mut order) = order.filter(|order| is_over(order, now)) else {
-                    return Ok(());
-                };
-                let from = order.status;
-                order.status = OrderStatus::Expired;
-                order.reservation_expires_at = None;
-                self.order_write_in(&tx, &mut order, Change::of(from, None))
-                    .await?;
-                self.inventory.release_in(&tx, id, Released::Expired).await
-            })
-            .await?;
+        let expire = self.db.write("orders.expire", async |tx| {
+            let order = store::order_lock(&*tx, Scope::All, id).await?;
+            let now = self.clock.now();
+            let Some(mut order) = order.filter(|order| is_over(order, now)) else {
+                return Ok(());
+            };
+            let from = order.status;
+            order.status = OrderStatus::Expired;
+            order.reservation_expires_at = None;
+            self.order_write_in(&tx, &mut order, Change::of(from, None))
+                .await?;
+            self.inventory.release_in(&tx, id, Released::Expired).await
+        });
+        self.events.taking_up(id.0, expire).await?;
         self.events.wake();
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The step of a checkout in which the stock goes out.
 
+use super::super::events::{STOCK_BROKEN, STOCK_GONE};
 use super::super::plan::need;
 use super::super::store;
 use super::Service;
@@ -21,9 +22,6 @@ use sea_orm::DbErr;
 const COMMIT_TRIES: i32 = 3;
 /// How often units are looked for again when others take them.
 const PLANS: usize = 3;
-/// Why a paid order is cancelled: its stock was gone, or could not go out.
-const STOCK_GONE: &str = "STOCK_GONE";
-const STOCK_BROKEN: &str = "STOCK_BROKEN";
 
 /// Why the stock of a paid order was not committed.
 #[derive(Debug)]

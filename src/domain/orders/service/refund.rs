@@ -280,11 +280,10 @@ impl Service {
             return Ok(());
         };
         let row = &row;
-        self.db
-            .write("orders.refund_done", async |tx| {
-                self.refund_done_in(&tx, row).await
-            })
-            .await?;
+        let done = self.db.write("orders.refund_done", async |tx| {
+            self.refund_done_in(&tx, row).await
+        });
+        self.events.taking_up(row.order_id.0, done).await?;
         self.events.wake();
         Ok(())
     }

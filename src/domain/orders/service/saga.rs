@@ -53,7 +53,8 @@ impl Service {
             })
             .await?;
         if claimed {
-            self.checkout_steps(id).await
+            let steps = Box::pin(self.checkout_steps(id));
+            self.events.taking_up(id.0, steps).await
         } else {
             Ok(())
         }

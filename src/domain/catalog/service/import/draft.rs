@@ -1,6 +1,7 @@
 //! A product while the rows of an import are applied to it.
 
 use super::{Refusal, Row};
+use crate::domain::catalog::events::{Change, Repriced};
 use crate::domain::catalog::model::{PRODUCT_NAME_MAX, fold};
 use entity::catalog::{product, variant};
 use entity::ids::{CategoryId, VariantId};
@@ -22,11 +23,20 @@ pub(super) struct Draft {
     /// Variants of which the inventory has to say anew whether they can be bought.
     pub(super) restocked: HashSet<VariantId>,
     pub(super) categories_changed: bool,
+    /// The product before any row.
+    before: product::Model,
+    /// Variants that have another price.
+    repriced: Vec<Repriced>,
+    /// Whether something else of a variant is another.
+    is_varied: bool,
 }
 
 impl Draft {
     pub(super) fn of(product: product::Model, variants: Vec<variant::Model>) -> Self {
         Self {
+            before: product.clone(),
+            repriced: Vec::new(),
+            is_varied: false,
             product,
             variants,
             categories: BTreeSet::new(),
@@ -38,6 +48,21 @@ impl Draft {
             restocked: HashSet::new(),
             categories_changed: false,
         }
+    }
+
+    /// What is published of it.
+    pub(super) fn change(&self) -> Change {
+        if self.is_new {
+            return Change::default();
+        }
+        let is_varied = self.is_varied || !self.variants_new.is_empty();
+        let mut change = Change::of(&self.before, &[]);
+        change.parts.extend(is_varied.then_some("variants"));
+        change
+            .parts
+            .extend(self.categories_changed.then_some("categoryIds"));
+        change.repriced.clone_from(&self.repriced);
+        change
     }
 
     /// Variants that are not archived.
@@ -95,12 +120,23 @@ impl Draft {
         };
         let mut changed = set(&mut variant.name, row.variant.as_ref());
         self.is_renamed |= changed;
-        changed |= set(&mut variant.price_minor, Some(&row.price_minor));
         let id = variant.id;
+        let from_minor = variant.price_minor;
+        let repriced = set(&mut variant.price_minor, Some(&row.price_minor));
+        if repriced && !self.variants_new.contains(&id) {
+            self.repriced.push(Repriced {
+                variant_id: id,
+                sku: variant.sku.clone(),
+                from_minor,
+                to_minor: variant.price_minor,
+            });
+        }
         if set(&mut variant.is_stocked, row.is_stocked.as_ref()) {
             changed = true;
             self.restocked.insert(id);
         }
+        self.is_varied |= changed;
+        changed |= repriced;
         if changed && !self.variants_new.contains(&id) {
             self.variants_changed.insert(id);
         }

@@ -1,7 +1,8 @@
-//! What a batch changes, for the cache.
+//! What a batch changes, for the cache and for those who read events.
 
 use super::Plan;
 use crate::db::Tx;
+use crate::domain::catalog::events;
 use crate::domain::catalog::service::Service;
 use crate::error::Fault;
 
@@ -16,6 +17,9 @@ impl Service {
             .chain(plan.unlinked.iter().copied());
         self.products_changed_in(tx, changed).await?;
         self.categories_changed_in(tx, plan.categories.iter().map(|row| row.id))
-            .await
+            .await?;
+        let made = plan.categories.iter().map(events::category_created);
+        self.publish_in(tx, made.collect()).await?;
+        self.products_publish_in(tx, plan.told.clone()).await
     }
 }
