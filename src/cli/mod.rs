@@ -1,6 +1,7 @@
 //! The command line: every command is a thin shell over a service.
 
 mod commands;
+mod consume;
 mod doctor;
 mod serve;
 
@@ -60,6 +61,11 @@ enum Command {
     Events {
         #[command(subcommand)]
         command: Events,
+    },
+    /// Acts on events, as a process of its own.
+    Consume {
+        #[command(subcommand)]
+        command: consume::Consume,
     },
     /// Looks at the stock.
     Stock {
@@ -325,6 +331,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => commands::events(app, command).await,
+        Command::Consume { command } => consume::consume(app, command).await,
         Command::Stock {
             command: Stock::Verify,
         } => commands::stock_verify(app).await,

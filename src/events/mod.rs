@@ -5,6 +5,7 @@
 //! of topics, and a new type a line in `docs/events.md`.
 
 pub mod broker;
+pub mod consumer;
 mod embedded;
 #[cfg(feature = "kafka")]
 mod kafka;
