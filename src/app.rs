@@ -6,9 +6,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::domain::{accounts, carts, catalog, inventory, orders, payments, reports, wallet};
-use crate::error::Fault;
+use crate::domain::{
+    accounts, carts, catalog, inventory, notifications, orders, payments, reports, wallet,
+};
+use crate::error::{Fault, swallow};
+use crate::events::consumer::Consumers;
 use crate::events::{Events, broker};
+use crate::mail::Mailer;
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -45,6 +49,7 @@ struct Parts {
     push: Push,
     cache: Cache,
     events: Events,
+    consumers: Consumers,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
@@ -52,6 +57,7 @@ struct Parts {
     orders: orders::service::Service,
     reports: reports::service::Service,
     payments: payments::service::Service,
+    notifications: notifications::service::Service,
     wallet: wallet::service::Service,
     workers: Workers,
     accounts: accounts::service::Service,
@@ -80,6 +86,7 @@ impl App {
         let push = Push::new(&config, process_id)?;
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
+        let consumers = Consumers::new(&config, &db, &clock);
         let workers = Workers::new();
         let cache = Cache::new(&config, &db, &clock, &push, &workers, faults)?;
         let accounts = accounts::service::Service::new(
@@ -148,6 +155,13 @@ impl App {
             &config,
             process_id,
         );
+        let notifications = notifications::service::Service::new(
+            clock.clone(),
+            accounts.clone(),
+            orders.clone(),
+            Mailer::new(&config)?,
+            &config,
+        );
         let reports = reports::service::Service::new(db.clone());
         Ok(Self {
             parts: Arc::new(Parts {
@@ -157,6 +171,7 @@ impl App {
                 push,
                 cache,
                 events,
+                consumers,
                 idempotency,
                 catalog,
                 inventory,
@@ -164,6 +179,7 @@ impl App {
                 orders,
                 reports,
                 payments,
+                notifications,
                 wallet,
                 workers,
                 accounts,
@@ -196,6 +212,10 @@ impl App {
                 async move { carts::tasks::remove_abandoned(&carts).await }
             },
         );
+        self.consumers().start(workers);
+        if self.config().notifications_in_workers() {
+            self.start_notifications();
+        }
         self.start_payments();
         self.start_wallet();
         self.start_checkouts();
@@ -209,6 +229,16 @@ impl App {
                 async move { idempotency.clean().await }
             },
         );
+    }
+
+    fn start_notifications(&self) {
+        let this = self.clone();
+        let stop = self.workers().stopping();
+        self.workers().spawn(async move {
+            let consumed =
+                notifications::tasks::consume(this.consumers(), this.notifications(), &stop);
+            swallow(consumed.await, "sending mails about orders");
+        });
     }
 
     fn start_wallet(&self) {
@@ -310,6 +340,12 @@ impl App {
         &self.parts.events
     }
 
+    /// Consumers of events.
+    #[must_use]
+    pub fn consumers(&self) -> &Consumers {
+        &self.parts.consumers
+    }
+
     /// Idempotency keys.
     #[must_use]
     pub fn idempotency(&self) -> &Idempotency {
@@ -350,6 +386,12 @@ impl App {
     #[must_use]
     pub fn payments(&self) -> &payments::service::Service {
         &self.parts.payments
+    }
+
+    /// Mails about orders.
+    #[must_use]
+    pub fn notifications(&self) -> &notifications::service::Service {
+        &self.parts.notifications
     }
 
     /// The ledger.

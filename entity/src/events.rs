@@ -1,4 +1,6 @@
-//! The outbox: events that were written in the transaction that caused them.
+//! The outbox: events that were written in the transaction that caused them; and what is known of their consumers.
+
+pub mod consumers;
 
 /// An event that waits to be published, or was.
 pub mod outbox_event {

@@ -55,6 +55,9 @@ mod m20261121_000205_create_simulated_gateway_operations;
 mod m20261121_000206_create_simulated_gateway_webhooks;
 mod m20261121_000210_create_wallet_holds;
 mod m20261121_000211_create_transactions;
+mod m20261129_000270_create_consumer_positions;
+mod m20261129_000271_create_consumer_inbox;
+mod m20261129_000272_create_dead_letters;
 
 /// All schema changes.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +113,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000206_create_simulated_gateway_webhooks::Migration),
             Box::new(m20261121_000210_create_wallet_holds::Migration),
             Box::new(m20261121_000211_create_transactions::Migration),
+            Box::new(m20261129_000270_create_consumer_positions::Migration),
+            Box::new(m20261129_000271_create_consumer_inbox::Migration),
+            Box::new(m20261129_000272_create_dead_letters::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: every command is a thin shell over a service.
 
 mod commands;
+mod consume;
 mod doctor;
 mod events;
 mod serve;
@@ -67,6 +68,11 @@ enum Command {
     Events {
         #[command(subcommand)]
         command: events::Events,
+    },
+    /// Acts on events, as a process of its own.
+    Consume {
+        #[command(subcommand)]
+        command: consume::Consume,
     },
     /// Looks at the stock.
     Stock {
@@ -306,6 +312,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
         Command::Events { command } => events::run(app, command).await,
+        Command::Consume { command } => consume::consume(app, command).await,
         Command::Stock {
             command: Stock::Verify,
         } => commands::stock_verify(app).await,

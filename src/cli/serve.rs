@@ -76,6 +76,20 @@ fn describe_database(app: &App) -> String {
     }
 }
 
+/// Who sends mails about orders, and where to.
+fn describe_mails(app: &App, with_workers: bool) -> String {
+    let config = app.config();
+    if !with_workers || !config.notifications_in_workers() {
+        return "elsewhere (tradepost consume notifications)".to_owned();
+    }
+    let server = config.mail.smtp_url.masked();
+    if server.is_empty() {
+        format!("files in {}", config.mail_folder().display())
+    } else {
+        server
+    }
+}
+
 /// Where it is, who can log in, and what each part runs on.
 fn banner(app: &App, server: &Server, with_workers: bool) -> String {
     let config = app.config();
@@ -125,6 +139,7 @@ fn banner(app: &App, server: &Server, with_workers: bool) -> String {
             "elsewhere"
         }
     ));
+    lines.push(format!("  Mails     {}", describe_mails(app, with_workers)));
     if !config.production() {
         lines.push("  Log-ins   (demo data)".to_owned());
         for user in seed::USERS {

@@ -4,6 +4,7 @@
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
 mod checkout;
+mod consumer;
 mod payments;
 mod secret;
 mod sections;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 pub use checkout::Checkout;
+pub use consumer::{Consumer, Notifications};
 pub use payments::Payments;
 pub use secret::Secret;
 pub use sections::*;
@@ -45,6 +47,10 @@ pub struct Config {
     pub kafka: Kafka,
     /// Events and their relay.
     pub events: Events,
+    /// How events are consumed.
+    pub consumer: Consumer,
+    /// Mails about orders.
+    pub notifications: Notifications,
     /// Mail.
     pub mail: Mail,
     /// Tokens and passwords.
@@ -121,6 +127,8 @@ impl Config {
         self.database.check(&mut problems);
         self.cache.check(&mut problems);
         self.events.check(&mut problems);
+        self.consumer.check(&mut problems);
+        self.notifications.check(&mut problems);
         self.mail.check(&mut problems);
         self.auth.check(&mut problems);
         self.http.check(&mut problems);
@@ -165,6 +173,15 @@ impl Config {
         } else {
             url.to_owned()
         }
+    }
+
+    /// Whether `serve` and `worker` send mails about orders: said by `notifications.enabled`, else when the log is the
+    /// embedded one. With Kafka, `consume notifications` is a process of its own.
+    #[must_use]
+    pub fn notifications_in_workers(&self) -> bool {
+        self.notifications
+            .enabled
+            .is_on(self.kafka.brokers.is_empty())
     }
 
     /// Where mails are written when there is no server.

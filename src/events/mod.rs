@@ -5,6 +5,7 @@
 //! kind of aggregate also one in [`record`]'s table of topics; [`contract`] makes schemas and documents of them.
 
 pub mod broker;
+pub mod consumer;
 pub mod contract;
 mod embedded;
 #[cfg(feature = "kafka")]

@@ -14,6 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
+/// Answers that are about the server or about us, whatever mail is sent: it shuts down (RFC 5321, section 3.8), or does
+/// not let us in (RFC 4954, section 6).
+const ABOUT_THE_SERVER: &[u16] = &[421, 454, 530, 534, 535, 538];
+
 /// A mail to one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
@@ -37,8 +41,11 @@ pub enum Error {
     /// It never will be: the address or the content is refused.
     #[error("the mail is refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It may be later: the server is away, busy or says to come back.
-    #[error("the mail cannot be sent now")]
+    /// The server wants this mail later.
+    #[error("the mail server wants the mail later")]
+    Later(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No mail can be sent now: the server is away or shuts down.
+    #[error("no mail can be sent now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -153,10 +160,18 @@ impl Mailer {
     }
 }
 
-/// A refusal for good is an answer that begins with 5 (RFC 5321, section 4.2.1); all else may pass.
+/// A refusal for good is an answer that begins with 5, one that may pass begins with 4 (RFC 5321, section 4.2.1).
+/// Whatever is no answer says nothing about the mail.
 fn smtp_error(error: smtp::Error) -> Error {
-    if error.is_permanent() || error.is_client() {
+    let is_about_server = error
+        .status()
+        .is_some_and(|code| ABOUT_THE_SERVER.contains(&u16::from(code)));
+    if is_about_server {
+        Error::Unavailable(Box::new(error))
+    } else if error.is_permanent() || error.is_client() {
         Error::Refused(Box::new(error))
+    } else if error.is_transient() {
+        Error::Later(Box::new(error))
     } else {
         Error::Unavailable(Box::new(error))
     }

@@ -91,7 +91,7 @@ const TOP: u8 = 6;
 /// Where statements are written beside the domains' stores.
 #[rustfmt::skip]
 const STATEMENTS: &[&str] = &[
-    "src/db/", "src/events/outbox.rs", "src/events/store.rs", "src/events/store/", "src/cache/store.rs",
+    "src/db/", "src/events/outbox.rs", "src/events/store.rs", "src/events/store/", "src/events/consumer/store.rs", "src/cache/store.rs",
 ];
 
 /// Breaches that are known and wait to be mended: path, rule, and what is to be done. The list only shrinks, and a

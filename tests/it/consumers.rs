@@ -18,7 +18,7 @@ const ORDERS: usize = 4;
 
 /// A consumer as a process of its own, with the folder it keeps its state and its output in.
 struct Consumer {
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     python_path: PathBuf,
     folder: PathBuf,
@@ -28,7 +28,7 @@ struct Consumer {
 
 impl Consumer {
     fn start(
-        program: &'static str,
+        program: String,
         arguments: Vec<String>,
         python_path: PathBuf,
         folder: &Path,
@@ -57,7 +57,7 @@ impl Consumer {
                 .open(path)
                 .unwrap()
         };
-        self.child = Command::new(self.program)
+        self.child = Command::new(&self.program)
             .args(&self.arguments)
             .env("PYTHONPATH", &self.python_path)
             .env("KAFKA_BROKERS", need("TRADEPOST_TEST_KAFKA_BROKERS"))
@@ -158,7 +158,7 @@ fn expected(versions: i32) -> Vec<String> {
 }
 
 /// Each change once and each order's changes in order, through a kill and a repeat of everything.
-async fn prints_each_change_once(program: &'static str, arguments: Vec<String>, python: PathBuf) {
+async fn prints_each_change_once(program: String, arguments: Vec<String>, python: PathBuf) {
     let _kafka = kafka_in_use().await;
     let test = TestApp::new().await;
     let app = &test.app;
@@ -218,7 +218,19 @@ async fn the_consumer_in_python_prints_each_change_once() {
         env!("CARGO_MANIFEST_DIR"),
         "/examples/consumer-python/consumer.py"
     );
-    prints_each_change_once("python3", vec![program.to_owned()], made.join("python")).await;
+    prints_each_change_once(
+        "python3".to_owned(),
+        vec![program.to_owned()],
+        made.join("python"),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_consumer_in_rust_prints_each_change_once() {
+    let Some(made) = consumers() else { return };
+    let program = made.join("rust/consumer-rust").display().to_string();
+    prints_each_change_once(program, Vec::new(), PathBuf::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,5 +238,5 @@ async fn the_consumer_in_java_prints_each_change_once() {
     let Some(made) = consumers() else { return };
     let classes = format!("{0}/java:{0}/java-libraries/*", made.display());
     let arguments = vec!["-cp".to_owned(), classes, "OrderConsumer".to_owned()];
-    prints_each_change_once("java", arguments, PathBuf::new()).await;
+    prints_each_change_once("java".to_owned(), arguments, PathBuf::new()).await;
 }

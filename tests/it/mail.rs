@@ -1,10 +1,9 @@
 //! Mail: into a folder, and to a server that takes it, refuses it, says to come back, or is not there.
 
 use crate::support::settings;
+use crate::support::smtp::SmtpServer;
 use serde_json::json;
-use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tradepost::config::Config;
 use tradepost::health::State;
 use tradepost::mail::{Error, Mail, Mailer};
@@ -71,54 +70,13 @@ async fn an_address_that_is_none_is_refused_for_good() {
     }
 }
 
-/// An SMTP server that says `verdict` to every recipient and keeps the mails it takes.
-async fn server(verdict: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    let taken = Arc::new(Mutex::new(Vec::new()));
-    let mails = taken.clone();
-    crate::support::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            crate::support::spawn(converse(stream, verdict, mails.clone()));
-        }
-    });
-    (url, taken)
-}
-
-async fn converse(stream: TcpStream, verdict: &str, mails: Arc<Mutex<Vec<String>>>) {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    let mut say = async |text: &str| write.write_all(format!("{text}\r\n").as_bytes()).await;
-    let mut answered = say("220 here").await;
-    while let (Ok(()), Ok(Some(line))) = (answered, lines.next_line().await) {
-        answered = match line.split_whitespace().next().unwrap_or_default() {
-            "RCPT" => say(verdict).await,
-            "DATA" => {
-                let mut mail = String::new();
-                let mut said = say("354 go on").await;
-                while let (Ok(()), Ok(Some(line))) = (&said, lines.next_line().await) {
-                    if line == "." {
-                        mails.lock().unwrap().push(std::mem::take(&mut mail));
-                        said = say("250 taken").await;
-                        break;
-                    }
-                    mail.push_str(&line);
-                    mail.push('\n');
-                }
-                said
-            }
-            _ => say("250 yes").await,
-        };
-    }
-}
-
 #[tokio::test]
 async fn a_server_gets_the_mail_with_its_name() {
-    let (url, taken) = server("250 yes").await;
-    let (mailer, _dir) = mailer(&[("mail.smtp_url", json!(url))]);
+    let server = SmtpServer::start().await;
+    let (mailer, _dir) = mailer(&[("mail.smtp_url", json!(server.url()))]);
     assert_eq!(mailer.health().await.state, State::Ok);
     mailer.send(&mail("order-1")).await.unwrap();
-    let mails = taken.lock().unwrap().clone();
+    let mails = server.mails();
     assert_eq!(mails.len(), 1);
     assert!(
         mails[0].contains("Message-ID: <order-1@localhost>"),
@@ -127,22 +85,24 @@ async fn a_server_gets_the_mail_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_for_good_and_a_delay_is_not() {
-    for (verdict, refused) in [("550 no such user", true), ("451 come back", false)] {
-        let (url, taken) = server(verdict).await;
-        let (mailer, _dir) = mailer(&[("mail.smtp_url", json!(url))]);
-        let error = mailer.send(&mail("order-1")).await.unwrap_err();
-        assert_eq!(matches!(error, Error::Refused(_)), refused, "{error:?}");
-        assert!(taken.lock().unwrap().is_empty());
-    }
+async fn a_refusal_is_for_good_a_delay_is_not_and_a_server_that_closes_says_nothing_of_the_mail() {
+    let server = SmtpServer::start().await;
+    let (mailer, _dir) = mailer(&[("mail.smtp_url", json!(server.url()))]);
+    server.judge("ada@example.org", "550 no such user");
+    let error = mailer.send(&mail("order-1")).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error:?}");
+    server.judge("ada@example.org", "451 come back");
+    let error = mailer.send(&mail("order-1")).await.unwrap_err();
+    assert!(matches!(error, Error::Later(_)), "{error:?}");
+    server.judge("ada@example.org", "421 closing");
+    let error = mailer.send(&mail("order-1")).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert!(server.mails().is_empty());
 }
 
 #[tokio::test]
 async fn a_server_that_is_away_or_says_nothing_may_be_asked_later() {
-    // Nobody listens on a port that was just given back.
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let away = format!("smtp://{}", gone.local_addr().unwrap());
-    drop(gone);
+    let away = SmtpServer::stopped().await.url();
     // Accepts, and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mute = format!("smtp://{}", silent.local_addr().unwrap());

@@ -29,6 +29,7 @@ mod checkout;
 mod checkout_api;
 mod checkout_load;
 mod commands;
+mod consumer_groups;
 #[cfg(feature = "kafka")]
 mod consumers;
 mod contract;
@@ -53,6 +54,7 @@ mod ledger_random;
 mod mail;
 mod measure_lists;
 mod money;
+mod notifications;
 mod orders;
 mod orders_service;
 mod payments;

@@ -44,6 +44,18 @@ impl Kind {
         Self::Refunded,
     ];
 
+    /// Its name, in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Paid => "paid",
+            Self::Fulfilled => "fulfilled",
+            Self::Cancelled => "cancelled",
+            Self::Refunded => "refunded",
+        }
+    }
+
     /// The kind of mail that an event causes, if it causes one.
     #[must_use]
     pub fn of_event(event_type: &str) -> Option<Self> {
@@ -69,18 +81,20 @@ pub struct Facts {
     pub name: String,
     /// The order's number.
     pub number: String,
-    /// What was bought.
+    /// What was bought; what is in the parcel; what is paid back.
     pub lines: Vec<Line>,
-    /// What it costs.
-    pub total: String,
+    /// What that costs, or what goes back; nothing for a parcel.
+    pub total: Option<String>,
     /// Until when the stock is held, for an order that waits for its payment.
     pub held_until: Option<String>,
     /// Why, of a cancellation or a refund.
     pub reason: Option<String>,
     /// How a parcel is followed.
     pub tracking: Option<String>,
-    /// What went back, of a refund.
-    pub refunded: Option<String>,
+    /// The parcel is not all of the order.
+    pub is_part: bool,
+    /// Money was taken for the order.
+    pub is_paid: bool,
 }
 
 /// A line of an order.
@@ -90,8 +104,8 @@ pub struct Line {
     pub name: String,
     /// Units.
     pub quantity: i64,
-    /// Amount with its currency.
-    pub total: String,
+    /// Amount with its currency; nothing in a parcel.
+    pub total: Option<String>,
 }
 
 /// A mail's content.
@@ -139,13 +153,14 @@ mod tests {
             lines: vec![Line {
                 name: "Mug \"blue\"".to_owned(),
                 quantity: 2,
-                total: "15.00 GBP".to_owned(),
+                total: Some("15.00 GBP".to_owned()),
             }],
-            total: "15.00 GBP".to_owned(),
+            total: Some("15.00 GBP".to_owned()),
             held_until: None,
             reason: Some("wrong <colour>".to_owned()),
             tracking: Some("RM123".to_owned()),
-            refunded: Some("7.50 GBP".to_owned()),
+            is_part: false,
+            is_paid: true,
         }
     }
 
@@ -157,12 +172,12 @@ mod tests {
             assert!(letter.subject.contains("ORD-2026-000001"), "{letter:?}");
             assert!(!letter.subject.contains('\n'), "{letter:?}");
             assert!(letter.text.contains("Dear Ada <Lovelace>,"), "{letter:?}");
-            assert!(
-                letter
-                    .text
-                    .contains("\n2 x Mug \"blue\": 15.00 GBP\nTotal: 15.00 GBP\n"),
-                "{letter:?}"
-            );
+            let sum = match kind {
+                Kind::Refunded => "Paid back",
+                _ => "Total",
+            };
+            let lines = format!("\n2 x Mug \"blue\": 15.00 GBP\n{sum}: 15.00 GBP\n");
+            assert!(letter.text.contains(&lines), "{letter:?}");
             assert!(letter.html.contains("Tea &amp; Mugs"), "{letter:?}");
             assert!(
                 letter.html.contains("Dear Ada &lt;Lovelace&gt;,"),
@@ -177,18 +192,35 @@ mod tests {
     fn letters_say_only_what_is_known() {
         let text = |facts: &Facts| letter(facts).unwrap().text;
         let cancelled = facts(Kind::Cancelled);
-        assert!(text(&cancelled).contains("was cancelled. Reason: wrong <colour>."));
+        assert!(text(&cancelled).contains("was cancelled. Reason: wrong <colour>. What you paid"));
         let silent = Facts {
             reason: None,
             tracking: None,
+            is_paid: false,
             ..cancelled
         };
         assert!(!text(&silent).contains("Reason"));
-        let sent = facts(Kind::Fulfilled);
-        assert!(text(&sent).contains("on its way. Tracking: RM123."));
+        assert!(!text(&silent).contains("paid"));
+        let sent = Facts {
+            total: None,
+            ..facts(Kind::Fulfilled)
+        };
+        assert!(text(&sent).contains("Your order ORD-2026-000001 is on its way. Tracking: RM123."));
+        assert!(!text(&sent).contains("Total"));
+        let part = Facts {
+            is_part: true,
+            lines: vec![Line {
+                name: "Mug".to_owned(),
+                quantity: 1,
+                total: None,
+            }],
+            ..sent
+        };
+        assert!(text(&part).contains("A part of your order ORD-2026-000001 is on its way."));
+        assert!(text(&part).contains("\n1 x Mug\n"));
         assert!(
             text(&facts(Kind::Refunded))
-                .contains("7.50 GBP of your order ORD-2026-000001 was refunded.")
+                .contains("15.00 GBP of your order ORD-2026-000001 was refunded.")
         );
         let held = Facts {
             held_until: Some("12:00 UTC".to_owned()),

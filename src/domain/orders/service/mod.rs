@@ -10,6 +10,7 @@ pub mod import;
 mod pay;
 mod refund;
 mod saga;
+mod told;
 mod versions;
 
 use super::error::Error;
@@ -37,6 +38,7 @@ use uuid::Uuid;
 pub use fulfil::{NewFulfillment, Tracking};
 pub use pay::{Paid, Purchased};
 pub use refund::NewRefund;
+pub use told::Told;
 pub use versions::OrderVersions;
 
 /// The result of a use case.
