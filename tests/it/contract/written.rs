@@ -192,7 +192,7 @@ impl Run {
         let (inventory, variants) = (self.test.app.inventory(), [self.sold.variant]);
         let left = async || -> i64 {
             let all = inventory.stock_available(&variants).await.unwrap();
-            all.iter().map(|one| one.available).sum()
+            all.iter().map(|one| one.units).sum()
         };
         let late = self.order(left().await, Some("tok_unknown")).await;
         let db = self.test.app.db();

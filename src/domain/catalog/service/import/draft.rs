@@ -24,11 +24,11 @@ pub(super) struct Draft {
     pub(super) restocked: HashSet<VariantId>,
     pub(super) categories_changed: bool,
     /// The product before any row.
-    before: product::Model,
+    pub(super) before: product::Model,
     /// Variants that have another price.
-    repriced: Vec<Repriced>,
+    pub(super) repriced: Vec<Repriced>,
     /// Whether something else of a variant is another.
-    is_varied: bool,
+    pub(super) is_varied: bool,
 }
 
 impl Draft {
