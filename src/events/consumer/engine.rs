@@ -96,6 +96,8 @@ pub(super) struct Engine {
     committed_at: Instant,
     /// A commit failed: not tried again before.
     commit_pause: Option<Instant>,
+    /// Something is away. That is said once, not for each event that waits for it.
+    is_waiting: bool,
 }
 
 impl Engine {
@@ -111,6 +113,7 @@ impl Engine {
             unnoted: HashSet::new(),
             committed_at: Instant::now(),
             commit_pause: None,
+            is_waiting: false,
         }
     }
 
@@ -220,6 +223,12 @@ impl Engine {
             .increment(1);
         match outcome {
             Outcome::Handled => {
+                if std::mem::take(&mut self.is_waiting) {
+                    tracing::info!(
+                        group = &*self.shared.inbox.group,
+                        "events are handled again"
+                    );
+                }
                 if let (true, Ok(event)) = (self.shared.remembers, &ticket.record.1) {
                     self.handled.push(EventId(event.id));
                     self.unnoted.insert(event.id);
@@ -227,22 +236,37 @@ impl Engine {
                 self.lanes.done(&ticket);
             }
             Outcome::Repeated | Outcome::Buried => self.lanes.done(&ticket),
-            Outcome::Later { reason, is_failure } => {
-                let pause = self.shared.tuning.pause(&ticket, is_failure);
-                tracing::warn!(
-                    group = &*self.shared.inbox.group,
-                    topic = &*ticket.stream.topic,
-                    offset = ticket.offset,
-                    failures = ticket.failures + u32::from(is_failure),
-                    pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-                    reason,
-                    "the event is handled again later"
-                );
-                self.lanes
-                    .later(&ticket, Instant::now() + pause, is_failure);
-            }
+            Outcome::Later { reason, is_failure } => self.postpone(&ticket, &reason, is_failure),
         }
         self.pace(&ticket.stream);
+    }
+
+    fn postpone(&mut self, ticket: &Ticket<Taken>, reason: &str, is_failure: bool) {
+        let group = &*self.shared.inbox.group;
+        let pause = self.shared.tuning.pause(ticket, is_failure);
+        let (topic, offset) = (&*ticket.stream.topic, ticket.offset);
+        if is_failure {
+            let failures = ticket.failures + 1;
+            tracing::warn!(
+                group,
+                topic,
+                offset,
+                failures,
+                ?pause,
+                reason,
+                "an event failed; it is tried again"
+            );
+        } else if !self.is_waiting {
+            tracing::warn!(
+                group,
+                topic,
+                offset,
+                reason,
+                "events wait for something that is away"
+            );
+        }
+        self.is_waiting |= !is_failure;
+        self.lanes.later(ticket, Instant::now() + pause, is_failure);
     }
 
     /// Notes what is done, unless that is on its way or has just failed.
@@ -314,6 +338,7 @@ impl Engine {
 
     /// Finishes what is being handled, and notes it.
     async fn finish(&mut self) {
+        self.reading = None;
         let finishing = async {
             while let Some(settled) = self.running.next().await {
                 self.settle(settled);

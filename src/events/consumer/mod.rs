@@ -54,7 +54,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::db::error::{Kind, kind};
-use crate::error::{Fault, chain};
+use crate::error::{Fault, chain, swallow};
 use crate::workers::Workers;
 use engine::{Engine, Shared};
 use futures::FutureExt as _;
@@ -279,7 +279,12 @@ impl Consumer {
             clock: self.inbox.clock.clone(),
             tuning: Tuning::of(&self.config),
         };
-        Engine::new(shared).run(stop).await
+        let mut engine = Engine::new(shared);
+        let ended = engine.run(stop).await;
+        // The end of Kafka's client waits for the broker: not on a thread of the runtime.
+        let dropping = tokio::task::spawn_blocking(move || drop(engine)).await;
+        swallow(dropping, "ending a consumer");
+        ended
     }
 
     fn open(&self) -> Result<Arc<dyn Source>, Fault> {
