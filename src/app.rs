@@ -8,6 +8,7 @@ use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::domain::{accounts, carts, catalog, inventory, orders, payments, reports, wallet};
 use crate::error::Fault;
+use crate::events::hub::{self, Hub};
 use crate::events::{Events, broker};
 use crate::workers::Workers;
 use chrono::TimeDelta;
@@ -45,6 +46,7 @@ struct Parts {
     push: Push,
     cache: Cache,
     events: Events,
+    hub: Hub,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
@@ -80,6 +82,12 @@ impl App {
         let push = Push::new(&config, process_id)?;
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
+        let subjects = vec![
+            catalog::service::subjects as hub::Rule,
+            inventory::events::subjects,
+            orders::events::subjects,
+        ];
+        let hub = Hub::new(&config, &db, &push, subjects);
         let workers = Workers::new();
         let cache = Cache::new(&config, &db, &clock, &push, &workers, faults)?;
         let accounts = accounts::service::Service::new(
@@ -95,6 +103,7 @@ impl App {
             clock.clone(),
             idempotency.clone(),
             cache.clone(),
+            hub.clone(),
             &config.shop.currency,
         );
         let inventory = inventory::service::Service::new(
@@ -103,6 +112,7 @@ impl App {
             idempotency.clone(),
             catalog.clone(),
             events.clone(),
+            hub.clone(),
             config.shop.low_stock_threshold,
         );
         let wallet = wallet::service::Service::new(
@@ -142,6 +152,7 @@ impl App {
                 carts: carts.clone(),
                 inventory: inventory.clone(),
                 payments: payments.clone(),
+                hub: hub.clone(),
             },
             &config,
             process_id,
@@ -155,6 +166,7 @@ impl App {
                 push,
                 cache,
                 events,
+                hub,
                 idempotency,
                 catalog,
                 inventory,
@@ -306,6 +318,12 @@ impl App {
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.parts.events
+    }
+
+    /// Committed events, for subscribers.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.parts.hub
     }
 
     /// Idempotency keys.

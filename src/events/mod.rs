@@ -6,6 +6,7 @@
 
 pub mod broker;
 mod embedded;
+pub mod hub;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]

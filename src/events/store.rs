@@ -1,5 +1,7 @@
 //! Every query of the outbox but the insert, which is [`super::outbox`]'s.
 
+pub(super) mod hub;
+
 use chrono::{DateTime, Utc};
 use entity::accounts::user;
 use entity::events::outbox_event::{COLUMN, Column, Entity, Model};

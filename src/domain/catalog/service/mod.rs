@@ -3,6 +3,7 @@
 mod cached;
 mod categories;
 pub mod export;
+mod follow;
 pub mod import;
 mod named;
 mod product_create;
@@ -22,6 +23,8 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
+use crate::events::hub::Hub;
+pub use follow::{PRODUCT, ProductChanges, subjects};
 pub use products_change::Outcome;
 use std::collections::HashSet;
 pub use values::ProductDetail;
@@ -39,6 +42,8 @@ pub struct Service {
     clock: Clock,
     idempotency: Idempotency,
     cache: Cache,
+    hub: Hub,
+    heard: follow::Heard,
     names: cached::Names,
     currency: String,
 }
@@ -51,6 +56,7 @@ impl Service {
         clock: Clock,
         idempotency: Idempotency,
         cache: Cache,
+        hub: Hub,
         currency: &str,
     ) -> Self {
         Self {
@@ -58,6 +64,8 @@ impl Service {
             clock,
             idempotency,
             cache,
+            hub,
+            heard: follow::heard(),
             names: cached::names(),
             currency: currency.to_owned(),
         }

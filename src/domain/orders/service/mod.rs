@@ -4,6 +4,7 @@ mod change;
 mod commit;
 mod create;
 mod export;
+mod follow;
 mod fulfil;
 pub mod hook;
 pub mod import;
@@ -25,6 +26,7 @@ use crate::domain::payments::service::Method;
 use crate::domain::{accounts, carts, catalog, inventory, payments};
 use crate::error::{Failure, Fault};
 use crate::events::Events;
+use crate::events::hub::Hub;
 use crate::page::{Page, PageRequest};
 use entity::accounts::Address;
 use entity::ids::{AddressId, OrderId, SessionId, UserId};
@@ -33,6 +35,7 @@ use hook::Hook;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use follow::{Changes, Followed, Unfollowed};
 pub use fulfil::{NewFulfillment, Tracking};
 pub use pay::{Paid, Purchased};
 pub use refund::NewRefund;
@@ -133,6 +136,8 @@ pub struct Neighbours {
     pub inventory: inventory::service::Service,
     /// Money.
     pub payments: payments::service::Service,
+    /// Committed events, for those who follow orders.
+    pub hub: Hub,
 }
 
 /// Orders.
@@ -148,6 +153,7 @@ pub struct Service {
     inventory: inventory::service::Service,
     payments: payments::service::Service,
     events: Events,
+    hub: Hub,
     shop: Shop,
     checkout: Checkout,
     hook: Hook,
@@ -174,6 +180,7 @@ impl Service {
             carts,
             inventory,
             payments,
+            hub,
         } = neighbours;
         Self {
             db,
@@ -186,6 +193,7 @@ impl Service {
             inventory,
             payments,
             events,
+            hub,
             shop: config.shop.clone(),
             checkout: config.checkout.clone(),
             hook: Hook::of(config),
