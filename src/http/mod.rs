@@ -64,7 +64,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(app: App, engine: Engine, health: Checks, streams: Streams) -> Self {
+    fn new(app: App, engine: Engine, health: Checks, streams: Streams) -> Self {
         let persisted = Persisted::new(app.config().http.persisted_bytes_max);
         Self {
             app,

@@ -2,6 +2,7 @@
 
 use super::{Ended, Event, Interest, Registry};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -85,6 +86,25 @@ pub struct Inbox {
     pub(super) queue: Arc<Queue>,
     pub(super) interest: Interest,
     pub(super) registry: Arc<Registry>,
+    /// There once it is complete.
+    pub(super) counted: Option<Counted>,
+}
+
+/// A subscriber that is counted until this is dropped.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(super) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Inbox {

@@ -21,9 +21,9 @@ use crate::error::Fault;
 use crate::workers::{Progress, Workers};
 use chrono::{DateTime, Utc};
 use cursor::Cursor;
-use inbox::Queue;
+use inbox::{Counted, Queue};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -159,6 +159,7 @@ struct Parts {
     poll: Duration,
     longest: Duration,
     notices_max: usize,
+    subscribers: Arc<AtomicUsize>,
     started: AtomicBool,
 }
 
@@ -185,6 +186,7 @@ impl Hub {
                 poll: Duration::from_millis(config.events.poll_ms),
                 longest: statement * LONGEST_FACTOR,
                 notices_max: config.subscriptions.queue_max,
+                subscribers: Arc::default(),
                 started: AtomicBool::new(false),
             }),
         }
@@ -229,16 +231,24 @@ impl Hub {
         let queue = Arc::new(Queue::new(mode, parts.notices_max));
         parts.registry.add(interest, Arc::clone(&queue));
         // From here on it is removed again, whatever happens.
-        let inbox = Inbox {
+        let mut inbox = Inbox {
             queue,
             interest,
             registry: Arc::clone(&parts.registry),
+            counted: None,
         };
         let mut reading = parts.reading.lock().await;
         if reading.is_none() {
             *reading = Some(self.begin().await?);
         }
+        inbox.counted = Some(Counted::new(&parts.subscribers));
         Ok(inbox)
+    }
+
+    /// How many subscribe: those who receive what is committed from now on.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.parts.subscribers.load(Ordering::Acquire)
     }
 
     /// Events of an aggregate with versions from `first` to `last`, as far as they are kept.

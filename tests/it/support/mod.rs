@@ -9,6 +9,7 @@ pub(crate) mod redis_server;
 pub(crate) mod retail;
 pub(crate) mod services;
 mod shop;
+pub(crate) mod socket;
 pub(crate) mod till;
 pub(crate) mod wait;
 
