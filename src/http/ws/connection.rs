@@ -66,6 +66,8 @@ impl Connection {
         // Operations that are left end before the goodbye.
         self.running = select_all([]);
         let Some(close) = close else {
+            // The client's own goodbye is answered by the library, when it is asked for more.
+            drop(tokio::time::timeout(GOODBYE, self.socket.recv()).await);
             return;
         };
         tracing::debug!(code = close.code, reason = close.reason, "closing");

@@ -2,7 +2,7 @@
 
 use super::Stock;
 use crate::app::App;
-use crate::graphql::authorization::{Authorized, viewer};
+use crate::graphql::authorization::Authorized;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::query_id;
 use async_graphql::{Context, ID, Result, Subscription};
@@ -23,8 +23,6 @@ impl InventorySubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Which variant; all if nothing is said.")] variant_id: Option<ID>,
     ) -> Result<BoxStream<'static, Result<Stock>>> {
-        // The guard has looked at the role; asking makes the answer private.
-        let _ = viewer(ctx);
         let variant_id = variant_id.as_ref().map(query_id).transpose()?;
         let inventory = ctx.data_unchecked::<App>().inventory();
         let changes = inventory

@@ -4,7 +4,7 @@ use super::super::model::Scope;
 use super::super::service::{Changes, Followed, Unfollowed};
 use super::{Order, OrderFilter};
 use crate::app::App;
-use crate::graphql::authorization::{Authorized, viewer};
+use crate::graphql::authorization::Authorized;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalars::query_id;
 use async_graphql::{Context, ID, Result, Subscription};
@@ -55,8 +55,6 @@ impl OrdersSubscription {
         )]
         filter: Option<OrderFilter>,
     ) -> Result<BoxStream<'static, Result<Order>>> {
-        // The guard has looked at the role; asking makes the answer private.
-        let _ = viewer(ctx);
         let app = ctx.data_unchecked::<App>();
         let filter = filter
             .unwrap_or_default()
