@@ -179,16 +179,20 @@ async fn follow_all(shop: Arc<Shop>, member: Member, order: String, n: usize) ->
 async fn each_sees_every_change(count: usize) {
     const NOTES: usize = 6;
     let shop = Arc::new(Shop::open(&[]).await);
-    let members = join_all((0..count).map(|n| {
-        let shop = Arc::clone(&shop);
-        async move {
-            let email = format!("customer-{n}@example.org");
-            let member = shop.test.member(&email, Role::Customer).await;
-            let order = shop.order(&member).await;
-            (member, order)
-        }
-    }))
-    .await;
+    // A few at a time: more passwords than that are not hashed at once.
+    let members: Vec<(Member, String)> = stream::iter(0..count)
+        .map(|n| {
+            let shop = Arc::clone(&shop);
+            async move {
+                let email = format!("customer-{n}@example.org");
+                let member = shop.test.member(&email, Role::Customer).await;
+                let order = shop.order(&member).await;
+                (member, order)
+            }
+        })
+        .buffered(16)
+        .collect()
+        .await;
     let following: Vec<_> = members
         .iter()
         .cloned()
