@@ -11,6 +11,7 @@ use crate::domain::{
 };
 use crate::error::{Fault, swallow};
 use crate::events::consumer::Consumers;
+use crate::events::hub::{self, Hub};
 use crate::events::{Events, broker};
 use crate::mail::Mailer;
 use crate::workers::Workers;
@@ -50,6 +51,7 @@ struct Parts {
     cache: Cache,
     events: Events,
     consumers: Consumers,
+    hub: Hub,
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     inventory: inventory::service::Service,
@@ -87,6 +89,12 @@ impl App {
         let broker = broker::of(&config)?;
         let events = Events::new(&config, &db, &clock, &push, process_id, broker);
         let consumers = Consumers::new(&config, &db, &clock);
+        let subjects = vec![
+            catalog::service::subjects as hub::Rule,
+            inventory::events::subjects,
+            orders::events::subjects,
+        ];
+        let hub = Hub::new(&config, &db, &push, subjects);
         let workers = Workers::new();
         let cache = Cache::new(&config, &db, &clock, &push, &workers, faults)?;
         let accounts = accounts::service::Service::new(
@@ -104,6 +112,7 @@ impl App {
             idempotency.clone(),
             cache.clone(),
             events.clone(),
+            hub.clone(),
             &config.shop.currency,
         );
         let inventory = inventory::service::Service::new(
@@ -112,6 +121,7 @@ impl App {
             idempotency.clone(),
             catalog.clone(),
             events.clone(),
+            hub.clone(),
             config.shop.low_stock_threshold,
         );
         let wallet = wallet::service::Service::new(
@@ -151,6 +161,7 @@ impl App {
                 carts: carts.clone(),
                 inventory: inventory.clone(),
                 payments: payments.clone(),
+                hub: hub.clone(),
             },
             &config,
             process_id,
@@ -172,6 +183,7 @@ impl App {
                 cache,
                 events,
                 consumers,
+                hub,
                 idempotency,
                 catalog,
                 inventory,
@@ -344,6 +356,12 @@ impl App {
     #[must_use]
     pub fn consumers(&self) -> &Consumers {
         &self.parts.consumers
+    }
+
+    /// Committed events, for subscribers.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.parts.hub
     }
 
     /// Idempotency keys.

@@ -94,6 +94,19 @@ impl Cache {
         })
     }
 
+    /// An event tells that these subjects were changed, perhaps before its writer could: from here on nothing older is
+    /// answered by this process, nor found in Redis if that answers.
+    pub async fn heard(&self, tags: &[Tag]) {
+        self.forget(tags);
+        if let Some(remote) = &self.inner.remote
+            && let Some(session) = remote.session_for_change()
+        {
+            // When it fails, the writer's row is still there, and is swept.
+            remote.forget(&session, tags).await;
+            self.forget(tags);
+        }
+    }
+
     /// Nothing that was loaded of these subjects until now is answered by this process any more.
     fn forget(&self, tags: &[Tag]) {
         self.inner.freshness.raise(tags);

@@ -8,6 +8,7 @@ mod consumer;
 mod payments;
 mod secret;
 mod sections;
+mod subscriptions;
 
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
@@ -19,6 +20,7 @@ pub use consumer::{Consumer, Notifications};
 pub use payments::Payments;
 pub use secret::Secret;
 pub use sections::*;
+pub use subscriptions::Subscriptions;
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 const FILE: &str = "tradepost.toml";
@@ -57,6 +59,8 @@ pub struct Config {
     pub auth: Auth,
     /// HTTP.
     pub http: Http,
+    /// Limits of subscriptions.
+    pub subscriptions: Subscriptions,
     /// What a request may ask for.
     pub limits: Limits,
 }
@@ -132,6 +136,7 @@ impl Config {
         self.mail.check(&mut problems);
         self.auth.check(&mut problems);
         self.http.check(&mut problems);
+        self.subscriptions.check(&mut problems);
         self.limits.check(&mut problems);
         if self.production() && self.auth.key_file.is_empty() {
             problems.push("auth.key_file: production needs a key file (docs/operations.md says how to make one)".into());

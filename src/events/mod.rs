@@ -8,6 +8,7 @@ pub mod broker;
 pub mod consumer;
 pub mod contract;
 mod embedded;
+pub mod hub;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]

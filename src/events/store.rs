@@ -1,5 +1,6 @@
 //! Every query of the outbox but the insert, which is [`super::outbox`]'s.
 
+pub(super) mod hub;
 pub(super) mod tools;
 
 use chrono::{DateTime, Utc};

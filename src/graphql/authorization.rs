@@ -92,6 +92,10 @@ pub const TABLE: &[(&str, Access)] = &[
     ("Mutation.orderMarkPaid", Least(Staff)),
     ("Mutation.walletDeposit", Least(Customer)),
     ("Mutation.walletWithdraw", Least(Customer)),
+    ("Subscription.orderUpdated", Least(Customer)),
+    ("Subscription.ordersUpdated", Least(Staff)),
+    ("Subscription.productUpdated", Public),
+    ("Subscription.stockUpdated", Least(Staff)),
 ];
 
 /// The access that the table states for a root field. The roots share no names, which the test of the table checks.

@@ -19,6 +19,7 @@ use async_graphql::{
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of documents that are remembered when nothing else is said.
@@ -46,6 +47,7 @@ trait Roots: Send + Sync {
     fn validate<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
     fn measure<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
     fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
+    fn stream(&self, request: Request) -> BoxStream<'static, Response>;
 }
 
 struct Trio<Q, M, S> {
@@ -70,6 +72,10 @@ where
 
     fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response> {
         self.executing.execute(request).boxed()
+    }
+
+    fn stream(&self, request: Request) -> BoxStream<'static, Response> {
+        self.executing.execute_stream(request)
     }
 }
 
@@ -145,14 +151,16 @@ impl Engine {
         let (request, probe) = probed(document, operation_name, variables);
         cost_of(&probe, self.roots.measure(request).await)
     }
+
     /// Executes a request whose document has passed [`Engine::check`]: what did not pass is not noticed here.
-    pub async fn execute_checked(&self, mut request: Request) -> Response {
-        let mut variables = std::mem::take(&mut request.variables);
-        if let Ok(document) = request.parsed_query() {
-            omitted::fill(document, &mut variables);
-        }
-        request.variables = variables;
-        self.roots.execute(request).await
+    pub async fn execute_checked(&self, request: Request) -> Response {
+        self.roots.execute(filled(request)).await
+    }
+
+    /// Begins a subscription whose document has passed [`Engine::check`]: a response for each of its events.
+    #[must_use]
+    pub fn subscribe_checked(&self, request: Request) -> BoxStream<'static, Response> {
+        self.roots.stream(filled(request))
     }
 
     /// Checks and executes a request, for callers without a transport of their own. The guards of the transport
@@ -181,6 +189,16 @@ impl Engine {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+}
+
+/// The request with the variables that were left out.
+fn filled(mut request: Request) -> Request {
+    let mut variables = std::mem::take(&mut request.variables);
+    if let Ok(document) = request.parsed_query() {
+        omitted::fill(document, &mut variables);
+    }
+    request.variables = variables;
+    request
 }
 
 /// A request that is checked and not executed, and what will be found.

@@ -4,6 +4,7 @@ use crate::domain::catalog::graphql::ProductVariant;
 use crate::domain::catalog::loaders::{CatalogLoader, VariantKey};
 use crate::domain::orders::graphql::OrderStatus;
 use crate::error::{Details, Fault, Problem, chain};
+use crate::events::hub::Ended;
 use crate::graphql::scalars::Money;
 use crate::page::BadCursor;
 use async_graphql::dataloader::DataLoader;
@@ -271,15 +272,49 @@ pub enum ApiError {
     Forbidden,
     /// An argument of a query is not usable.
     BadUserInput(String),
+    /// Another reason, which clients can tell apart.
+    Because {
+        /// `extensions.code`.
+        code: &'static str,
+        /// `extensions.reason`.
+        reason: &'static str,
+        /// A sentence for people.
+        message: String,
+    },
     /// Ours.
     Fault(Fault),
     /// Ours, shared by all that waited for the same batch.
     SharedFault(Arc<Fault>),
 }
 
+impl ApiError {
+    /// An error with a reason that clients can tell apart.
+    #[must_use]
+    pub fn because(code: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Because {
+            code,
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<Ended> for ApiError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Slow => Self::because(
+                "RATE_LIMITED",
+                "SLOW_SUBSCRIBER",
+                "More events waited for you than are kept: read faster, or subscribe to less.",
+            ),
+            Ended::Fault(fault) => fault.into(),
+        }
     }
 }
 
@@ -306,6 +341,7 @@ impl From<crate::db::page::Error> for ApiError {
 
 impl From<ApiError> for async_graphql::Error {
     fn from(error: ApiError) -> Self {
+        let mut because = None;
         let (code, message) = match error {
             ApiError::Unauthenticated => (
                 "UNAUTHENTICATED",
@@ -313,10 +349,23 @@ impl From<ApiError> for async_graphql::Error {
             ),
             ApiError::Forbidden => ("FORBIDDEN", "Your role may not use this field.".to_owned()),
             ApiError::BadUserInput(message) => ("BAD_USER_INPUT", message),
+            ApiError::Because {
+                code,
+                reason,
+                message,
+            } => {
+                because = Some(reason);
+                (code, message)
+            }
             ApiError::Fault(fault) => faulty(&fault),
             ApiError::SharedFault(fault) => faulty(&fault),
         };
-        Self::new(message).extend_with(|_, extensions| extensions.set("code", code))
+        Self::new(message).extend_with(|_, extensions| {
+            extensions.set("code", code);
+            if let Some(reason) = because {
+                extensions.set("reason", reason);
+            }
+        })
     }
 }
 

@@ -5,17 +5,17 @@ use super::scalars::CurrencyCode;
 use crate::app::App;
 use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery, AddressesMutation};
 use crate::domain::carts::graphql::{CartsMutation, CartsQuery};
-use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery};
-use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery};
-use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery};
+use crate::domain::catalog::graphql::{CatalogMutation, CatalogQuery, CatalogSubscription};
+use crate::domain::inventory::graphql::{InventoryMutation, InventoryQuery, InventorySubscription};
+use crate::domain::orders::graphql::{OrdersMutation, OrdersQuery, OrdersSubscription};
 use crate::domain::reports::graphql::ReportsQuery;
 use crate::domain::wallet::graphql::{WalletMutation, WalletQuery};
 use async_graphql::{
-    Context, EmptySubscription, MergedObject, Object, SDLExportOptions, SimpleObject,
+    Context, MergedObject, MergedSubscription, Object, SDLExportOptions, SimpleObject,
 };
 
 /// The schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
@@ -40,6 +40,14 @@ pub struct Mutation(
     CartsMutation,
     OrdersMutation,
     WalletMutation,
+);
+
+/// Changes as they are committed, by WebSocket or as an event stream: `docs/subscriptions.md`.
+#[derive(Clone, Copy, Debug, Default, MergedSubscription)]
+pub struct Subscription(
+    OrdersSubscription,
+    CatalogSubscription,
+    InventorySubscription,
 );
 
 /// The shop as everybody sees it.
@@ -80,7 +88,8 @@ pub fn build(app: &App) -> Engine {
         .introspection
         .is_on(!app.config().production());
     let engine = Engine::new(limits, || {
-        let builder = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        let (query, mutation) = (Query::default(), Mutation::default());
+        let builder = Schema::build(query, mutation, Subscription::default())
             .data(app.clone())
             .data(limits.clone());
         if introspection {
@@ -95,7 +104,8 @@ pub fn build(app: &App) -> Engine {
 /// The schema's text, as `schema.graphql` has it.
 #[must_use]
 pub fn sdl() -> String {
-    let schema = Schema::new(Query::default(), Mutation::default(), EmptySubscription);
+    let (query, mutation) = (Query::default(), Mutation::default());
+    let schema = Schema::new(query, mutation, Subscription::default());
     schema.sdl_with_options(
         SDLExportOptions::new()
             .sorted_fields()

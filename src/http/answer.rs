@@ -127,6 +127,22 @@ impl Refused {
         self
     }
 
+    /// Whether the request could be read.
+    pub(super) fn is_unexecuted(&self) -> bool {
+        self.when == When::Unexecuted
+    }
+
+    /// The errors as they are.
+    pub(super) fn errors(&self) -> &[ServerError] {
+        &self.errors
+    }
+
+    /// The errors alone, for transports without a status.
+    pub(super) fn into_errors(mut self, id: &RequestId) -> Vec<ServerError> {
+        finish(&mut self.errors, id);
+        self.errors
+    }
+
     /// The answer.
     pub(super) fn into_response(mut self, media: Media, id: &RequestId) -> Response {
         finish(&mut self.errors, id);
@@ -167,6 +183,33 @@ pub(super) fn executed(mut found: GraphqlResponse, media: Media, id: &RequestId)
         response,
         body,
         is_plain: is_plain && status == StatusCode::OK,
+    }
+}
+
+/// What was found, for transports without a status.
+pub(super) struct Written {
+    /// As JSON.
+    pub(super) text: Bytes,
+    /// The errors, when there are no data.
+    pub(super) no_data: Option<Vec<ServerError>>,
+}
+
+/// Writes what was found.
+pub(super) fn written(mut found: GraphqlResponse, id: &RequestId) -> Written {
+    for error in &mut found.errors {
+        explain(error);
+    }
+    finish(&mut found.errors, id);
+    let parts = Parts {
+        errors: &found.errors,
+        data: Some(&found.data),
+        extensions: &found.extensions,
+    };
+    let text = parts.write(StatusCode::OK).1;
+    let has_data = found.data != Value::Null || found.errors.is_empty();
+    Written {
+        text,
+        no_data: (!has_data).then_some(found.errors),
     }
 }
 

@@ -57,13 +57,15 @@ fn needs_no_session(operation: &Operation) -> bool {
             .all(|field| WITHOUT_SESSION.contains(&field.as_str()))
 }
 
-fn bearer(value: &HeaderValue) -> Option<&str> {
+/// The token of a header.
+pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-fn refuse(why: TokenRefusal) -> Refused {
+/// Refuses a whole request because of its token.
+pub(super) fn refuse(why: TokenRefusal) -> Refused {
     Refused::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", why.message())
         .extension("reason", why.reason())
         .header(

@@ -58,13 +58,14 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr) {
         let (router, open) = (shared.router, open.clone());
         service_fn(move |mut request: Request<Incoming>| {
             let running = open.begin();
+            request.extensions_mut().insert(Held(open.clone()));
             request.extensions_mut().insert(Peer(peer));
             let answer = router.clone().oneshot(request.map(Body::new));
             answer.inspect(move |_| drop(running))
         })
     };
     let builder = builder(shared.idle_limit);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return trace(ended),
@@ -104,14 +105,27 @@ fn trace(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 }
 
 /// The requests that are open on a connection: from their head to their answer's head. The body of an answer is not
-/// waited for, so a client that does not take it is cut off after at most twice the idle limit.
+/// waited for unless it holds the connection, so a client that does not take it is cut off after at most twice the idle limit.
 #[derive(Debug, Default)]
 struct Open {
     requests: AtomicUsize,
     changed: Notify,
 }
 
-struct Running(Arc<Open>);
+/// A request that is open.
+#[derive(Debug)]
+pub(super) struct Running(Arc<Open>);
+
+/// The connection of a request, for answers that go on after their head.
+#[derive(Clone, Debug)]
+pub(super) struct Held(Arc<Open>);
+
+impl Held {
+    /// Keeps the connection as long as what is returned.
+    pub(super) fn hold(&self) -> Running {
+        self.0.begin()
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -7,29 +7,29 @@
 
 use super::State;
 use super::answer::{self, Executed, Refused, RequestId};
+use super::connection::Held;
 use super::negotiate::{self, Media};
 use super::parameters::{self, Parameters};
-use super::{auth, graphiql, kept};
+use super::prepare::Ready;
+use super::session::Session;
+use super::{auth, graphiql, kept, sse, ws};
 use crate::cache::responses::RequestKey;
 use crate::cache::trace::Trace;
 use crate::config::{Http, Limits};
 use crate::graphql::authorization;
-use crate::graphql::document::{self, Operation};
-use crate::graphql::documents::Document;
-use crate::graphql::engine::TOO_COMPLEX;
+use crate::graphql::document::Operation;
 use crate::graphql::request::{self, IdempotencyHeader, RequestInfo};
-use async_graphql::ServerError;
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::OperationType;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Tells what a request cost.
@@ -37,9 +37,6 @@ pub(super) const QUERY_COST: HeaderName = HeaderName::from_static("x-query-cost"
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Longest idempotency key, as the argument of the same name has it.
 const KEY_MAX: usize = 255;
-/// Values of variables times places where variables are used. Validation copies a variable for each use, so without
-/// this limit 200 KB of variables used 2,000 times keep it busy for seconds.
-const VARIABLE_WORK_MAX: usize = 1_000_000;
 
 /// What both methods need of a request.
 struct Incoming {
@@ -54,9 +51,16 @@ struct Incoming {
 pub(super) async fn post(
     extract::State(state): extract::State<State>,
     Extension(info): Extension<RequestInfo>,
+    held: Option<Extension<Held>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if negotiate::wants_events(&headers) {
+        let incoming = Incoming::new(state, info, headers, Method::POST);
+        let parameters = read_body(&incoming, body).await;
+        let parameters = parameters.and_then(|body| parameters::from_body(&body));
+        return incoming.stream(parameters, held).await;
+    }
     let incoming = Incoming::new(state, info, headers, Method::POST);
     let Some(media) = negotiate::accepted(&incoming.headers) else {
         return not_acceptable().into_response(Media::Json, &incoming.id);
@@ -71,13 +75,23 @@ pub(super) async fn post(
     outcome.unwrap_or_else(|refused| refused.into_response(media, &incoming.id))
 }
 
-/// `GET /graphql`: queries for programs, GraphiQL for browsers.
+/// `GET /graphql`: queries for programs, GraphiQL for browsers, WebSockets and event streams.
 pub(super) async fn get(
     extract::State(state): extract::State<State>,
     Extension(info): Extension<RequestInfo>,
+    held: Option<Extension<Held>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
+    if negotiate::wants_websocket(&headers) {
+        return ws::open(state, info, &headers, upgrade);
+    }
+    if negotiate::wants_events(&headers) {
+        let incoming = Incoming::new(state, info, headers, Method::GET);
+        let parameters = parameters::from_address(uri.query().unwrap_or_default());
+        return incoming.stream(parameters, held).await;
+    }
     if negotiate::wants_html(&headers) && graphiql::is_on(&state.app) {
         return graphiql::page();
     }
@@ -96,11 +110,21 @@ pub(super) async fn get(
     response
 }
 
+/// GET changes nothing.
+pub(super) fn only_queries() -> Refused {
+    Refused::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "BAD_USER_INPUT",
+        "Only queries can be sent by GET: send this by POST.",
+    )
+    .header(ALLOW, HeaderValue::from_static("POST"))
+}
+
 fn not_acceptable() -> Refused {
     Refused::new(
         StatusCode::NOT_ACCEPTABLE,
         "BAD_USER_INPUT",
-        "Accept must allow application/graphql-response+json or application/json.",
+        "Accept must allow application/graphql-response+json, application/json or text/event-stream.",
     )
 }
 
@@ -150,18 +174,6 @@ pub(super) async fn read_limited(
     }
 }
 
-/// A request that may be executed.
-struct Ready {
-    document: Arc<Document>,
-    /// It was found valid before.
-    known: bool,
-    parameters: Parameters,
-    text: Arc<str>,
-    remember: Option<super::persisted::Hash>,
-    /// What its answer would be kept under.
-    key: RequestKey,
-}
-
 impl Incoming {
     fn new(state: State, info: RequestInfo, headers: HeaderMap, method: Method) -> Self {
         let id = RequestId(info.request_id.clone());
@@ -172,6 +184,28 @@ impl Incoming {
             headers,
             method,
         }
+    }
+
+    /// Answers with an event stream.
+    async fn stream(
+        self,
+        parameters: Result<Parameters, Refused>,
+        held: Option<Extension<Held>>,
+    ) -> Response {
+        let opened = async {
+            let session = Session::of_headers(&self.state.app, &self.headers).await?;
+            let parameters = parameters?;
+            sse::open(
+                &self.state,
+                self.info.clone(),
+                session,
+                parameters,
+                self.method == Method::GET,
+                held.map(|Extension(held)| held.hold()),
+            )
+        };
+        let opened = opened.await;
+        opened.unwrap_or_else(|refused| refused.into_response(Media::Json, &self.id))
     }
 
     /// Answers with what was kept for these bytes, or reads them and answers within the limit for a request.
@@ -210,13 +244,13 @@ impl Incoming {
         media: Media,
         key: RequestKey,
     ) -> Result<Response, Refused> {
-        let ready = self.read_document(parameters, key)?;
-        let operation = &ready.document.operation;
+        let ready = self.read_document(parameters)?;
+        let operation = ready.operation();
         let executed = Executed {
             kind: kind(operation.kind),
             name: operation.name.clone(),
         };
-        let mut response = match self.execute(ready, media).await {
+        let mut response = match self.execute(ready, media, key).await {
             Ok(response) => response,
             Err(refused) => refused.into_response(media, &self.id),
         };
@@ -224,81 +258,36 @@ impl Incoming {
         Ok(response)
     }
 
-    /// Everything that can be told before anybody is asked who they are.
-    fn read_document(&self, mut parameters: Parameters, key: RequestKey) -> Result<Ready, Refused> {
-        let engine = &self.state.engine;
-        let found = self.state.persisted.find(&mut parameters)?;
-        let name = parameters.operation_name.as_deref();
-        let known = engine.documents().find(&found.text, name);
-        let (document, known) = match known {
-            Some(document) => (document, true),
-            None => (Arc::new(parse(&found.text, name, engine.limits())?), false),
-        };
-        check_variable_work(document.scan, &parameters)?;
-        let operation = &document.operation;
-        if self.method == Method::GET && operation.kind != OperationType::Query {
-            return Err(Refused::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "BAD_USER_INPUT",
-                "Only queries can be sent by GET: send this by POST.",
-            )
-            .header(ALLOW, HeaderValue::from_static("POST")));
+    /// What can be told before anybody is asked who they are.
+    fn read_document(&self, parameters: Parameters) -> Result<Ready, Refused> {
+        let ready = Ready::read(&self.state, parameters)?;
+        let kind = ready.operation().kind;
+        if self.method == Method::GET && kind != OperationType::Query {
+            return Err(only_queries());
         }
-        if operation.kind == OperationType::Subscription {
+        if kind == OperationType::Subscription {
             return Err(Refused::unexecutable(
                 "BAD_USER_INPUT",
-                "Subscriptions are not answered here.",
+                "Subscriptions are answered over WebSocket (graphql-transport-ws), or with `Accept: text/event-stream`.",
             ));
         }
-        Ok(Ready {
-            document,
-            known,
-            parameters,
-            text: found.text,
-            remember: found.remember,
-            key,
-        })
+        Ok(ready)
     }
 
-    /// Validates what was not found valid before, and returns what the request costs.
-    async fn check(&self, ready: &Ready) -> Result<usize, Refused> {
-        let engine = &self.state.engine;
-        let name = ready.parameters.operation_name.as_deref();
-        let variables = &ready.parameters.variables;
-        let case = engine.documents().case(&ready.text, name, variables);
-        if ready.known
-            && let Some(cost) = engine.documents().cost(case)
-        {
-            return Ok(cost);
-        }
-        let (parsed, values) = (ready.document.parsed.clone(), variables.clone());
-        let checked = if ready.known {
-            engine.check_values(parsed, name, values).await
-        } else {
-            engine.check(parsed, name, values).await
-        };
-        let cost = checked.map_err(Refused::unexecuted)?;
-        if !ready.known {
-            engine.documents().keep(&ready.text, name, &ready.document);
-            if let Some(hash) = ready.remember {
-                let text = Arc::clone(&ready.text);
-                self.state.persisted.remember(hash, text);
-            }
-        }
-        engine.documents().keep_cost(case, cost);
-        Ok(cost)
-    }
-
-    async fn execute(&self, ready: Ready, media: Media) -> Result<Response, Refused> {
+    async fn execute(
+        &self,
+        ready: Ready,
+        media: Media,
+        key: RequestKey,
+    ) -> Result<Response, Refused> {
         let State { app, engine, .. } = &self.state;
-        let operation = &ready.document.operation;
+        let operation = ready.operation();
         let trace = Trace::new(app.cache().moment());
         let viewer = auth::viewer_of(app, &self.headers, operation).await?;
         let idempotency = idempotency_key(&self.headers, operation)?;
-        let cost = self.check(&ready).await?;
-        let mut request = async_graphql::Request::new("").variables(ready.parameters.variables);
-        request.operation_name = ready.parameters.operation_name;
-        request.set_parsed_query(ready.document.parsed.clone());
+        let cost = ready.check(&self.state).await?;
+        let (request, document) = ready.into_request();
+        let operation = &document.operation;
         let request = request::prepare(request, app, viewer, self.info.clone(), idempotency);
         let found = trace.during(engine.execute_checked(request)).await;
         let answer = answer::executed(found, media, &self.id);
@@ -318,48 +307,12 @@ impl Incoming {
             return Ok(response);
         };
         let head = (etag.clone(), cost, operation.name.clone());
-        app.cache()
-            .keep_answer(&ready.key, &trace, &answer.body, head);
+        app.cache().keep_answer(&key, &trace, &answer.body, head);
         if self.method == Method::GET {
             response = kept::for_everybody(app, response, &etag, &self.headers);
         }
         Ok(response)
     }
-}
-
-/// Reads a document and finds the operation that is asked for.
-fn parse(text: &str, name: Option<&str>, limits: &Limits) -> Result<Document, Refused> {
-    let scan = document::scan(text, limits).map_err(refuse)?;
-    let parsed = parse_query(text).map_err(|error| {
-        let error: ServerError = error.into();
-        Refused::unexecuted(vec![crate::graphql::engine::with_code(
-            error,
-            "BAD_USER_INPUT",
-        )])
-    })?;
-    let operation = document::inspect(&parsed, name, limits).map_err(refuse)?;
-    Ok(Document {
-        parsed,
-        scan,
-        operation,
-    })
-}
-
-fn refuse(why: document::Refusal) -> Refused {
-    match why {
-        document::Refusal::TooComplex(message) => Refused::unexecutable(TOO_COMPLEX, message),
-        document::Refusal::Invalid(message) => Refused::unexecutable("BAD_USER_INPUT", message),
-    }
-}
-
-fn check_variable_work(scan: document::Scan, parameters: &Parameters) -> Result<(), Refused> {
-    if scan.variables.saturating_mul(parameters.variable_values) <= VARIABLE_WORK_MAX {
-        return Ok(());
-    }
-    Err(Refused::unexecutable(
-        TOO_COMPLEX,
-        "The variables are too large for how often the document uses them.",
-    ))
 }
 
 /// The key of the header, for the one mutation that it can mean.
@@ -395,7 +348,7 @@ fn cost_header(cost: usize, limits: &Limits) -> Option<HeaderValue> {
         .ok()
 }
 
-const fn kind(kind: OperationType) -> &'static str {
+pub(super) const fn kind(kind: OperationType) -> &'static str {
     match kind {
         OperationType::Query => "query",
         OperationType::Mutation => "mutation",

@@ -13,10 +13,16 @@ pub mod health;
 mod kept;
 mod negotiate;
 mod observe;
+mod operation;
 mod parameters;
 mod persisted;
+mod prepare;
 pub mod server;
+mod session;
+mod sse;
+mod streams;
 mod webhooks;
+mod ws;
 
 pub use server::Server;
 
@@ -40,6 +46,7 @@ use negotiate::Media;
 use persisted::Persisted;
 use std::sync::Arc;
 use std::time::Duration;
+use streams::Streams;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// How long a browser may remember what CORS allows.
@@ -52,19 +59,21 @@ pub(crate) struct State {
     pub(crate) engine: Engine,
     persisted: Persisted,
     health: Checks,
+    streams: Streams,
     /// The text of the schema, printed once.
     sdl: Arc<str>,
     contract: contract::Texts,
 }
 
 impl State {
-    pub(crate) fn new(app: App, engine: Engine, health: Checks) -> Self {
+    fn new(app: App, engine: Engine, health: Checks, streams: Streams) -> Self {
         let persisted = Persisted::new(app.config().http.persisted_bytes_max);
         Self {
             app,
             engine,
             persisted,
             health,
+            streams,
             sdl: schema::sdl().into(),
             contract: contract::Texts::default(),
         }
@@ -197,14 +206,11 @@ async fn wrong_method(Extension(id): Extension<RequestId>) -> Response {
 /// Browsers of the configured origins may ask, and in development those of this machine. No cookie is ever sent, for
 /// none is ever read.
 fn cors(config: &Config) -> CorsLayer {
-    let origins = config.http.cors_origins.clone();
-    let development = !config.production();
+    let settings = config.clone();
     let allowed = AllowOrigin::predicate(move |origin, _| {
-        let Ok(origin) = origin.to_str() else {
-            return false;
-        };
-        origins.iter().any(|known| known == origin || known == "*")
-            || (development && is_localhost(origin))
+        origin
+            .to_str()
+            .is_ok_and(|origin| is_allowed(&settings, origin))
     });
     let header = HeaderName::from_static;
     CorsLayer::new()
@@ -225,6 +231,13 @@ fn cors(config: &Config) -> CorsLayer {
             AGE,
         ])
         .max_age(PREFLIGHT_KEEP)
+}
+
+/// Whether pages of an origin may ask.
+fn is_allowed(config: &Config, origin: &str) -> bool {
+    let mut known = config.http.cors_origins.iter();
+    known.any(|known| known == origin || known == "*")
+        || (!config.production() && is_localhost(origin))
 }
 
 /// Whether an origin is this machine, at any port.

@@ -1,7 +1,7 @@
 //! Which media types a request has and wants.
 
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, UPGRADE};
 
 /// The two forms of a GraphQL answer. They differ in the status of a request that was not executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,27 @@ pub(super) fn accepted(headers: &HeaderMap) -> Option<Media> {
 pub(super) fn wants_html(headers: &HeaderMap) -> bool {
     quality(&ranges(headers), "text", "html")
         .is_some_and(|quality| quality.exactness == Exactness::Named)
+}
+
+/// Whether it is to be answered with an event stream: it is named, and goes before JSON if that is named too. Clients
+/// that can read either send both, and are answered with JSON.
+pub(super) fn wants_events(headers: &HeaderMap) -> bool {
+    let ranges = ranges(headers);
+    let named = |main, sub| {
+        quality(&ranges, main, sub)
+            .filter(|quality| quality.exactness == Exactness::Named)
+            .map(|quality| quality.permille)
+    };
+    let json = named("application", "json").max(named("application", "graphql-response+json"));
+    let events = named("text", "event-stream");
+    events.is_some() && events > json
+}
+
+/// Whether it opens a WebSocket.
+pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
+    texts(headers, &UPGRADE)
+        .flat_map(|text| text.split(','))
+        .any(|name| name.trim().eq_ignore_ascii_case("websocket"))
 }
 
 /// Whether the body is JSON in UTF-8, sent as it is.

@@ -86,7 +86,8 @@ fn decode(text: &str) -> Result<String, Refused> {
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
-fn from_map(mut map: Map<String, Value>) -> Result<Parameters, Refused> {
+/// Reads an object with the four parameters.
+pub(super) fn from_map(mut map: Map<String, Value>) -> Result<Parameters, Refused> {
     let query = text(&mut map, "query")?;
     let operation_name = text(&mut map, "operationName")?;
     let variables = object(&mut map, "variables")?;

@@ -2,6 +2,7 @@
 
 use super::connection::{self, Shared};
 use super::health::Checks;
+use super::streams::Streams;
 use super::{State, admin_router, router};
 use crate::app::App;
 use crate::error::{Fault, chain};
@@ -32,6 +33,9 @@ pub struct Server {
     admin: Option<Listener>,
     /// Cancelled when it takes no more requests; the health check says so.
     draining: CancellationToken,
+    /// Cancelled when what is still open is cut off.
+    stopped: CancellationToken,
+    streams: Streams,
 }
 
 #[derive(Debug)]
@@ -48,9 +52,10 @@ impl Server {
     /// # Errors
     /// An address is taken or not ours, or the metrics cannot be kept.
     pub async fn bind(app: App, engine: Engine) -> Result<Self, Fault> {
-        let draining = CancellationToken::new();
+        let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
         let health = Checks::new(app.clone(), draining.clone());
-        let state = State::new(app.clone(), engine, health);
+        let streams = Streams::new(&app, draining.clone(), stopped.clone());
+        let state = State::new(app.clone(), engine, health, streams.clone());
         let config = app.config();
         let admin = match config.http.admin_address.as_str() {
             "" => None,
@@ -72,6 +77,8 @@ impl Server {
             main,
             admin,
             draining,
+            stopped,
+            streams,
         })
     }
 
@@ -83,11 +90,15 @@ impl Server {
         let config = app.config();
         let connections_max = config.http.connections_max;
         let main = Listener::bind(config.server.address, router, connections_max).await?;
+        let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let streams = Streams::new(&app, draining.clone(), stopped.clone());
         Ok(Self {
             app,
             main,
             admin: None,
-            draining: CancellationToken::new(),
+            draining,
+            stopped,
+            streams,
         })
     }
 
@@ -106,7 +117,9 @@ impl Server {
     /// Serves until `shutdown` is cancelled; then finishes the requests that are open, for at most
     /// `server.shutdown_limit_ms`, and closes what is left. Operators can look as long as that takes.
     pub async fn serve(self, shutdown: CancellationToken) {
-        let (draining, stopped) = (self.draining, CancellationToken::new());
+        let (draining, stopped, streams) = (self.draining, self.stopped, self.streams);
+        streams.start(&self.app);
+        self.app.hub().start(self.app.workers());
         let shared = |listener: &Listener, draining: &CancellationToken| Shared {
             router: listener.router.clone(),
             idle_limit: Duration::from_millis(self.app.config().http.header_read_timeout_ms),
@@ -135,9 +148,10 @@ impl Server {
                 () = shutdown.cancelled() => {}
             }
             draining.cancel();
-            drain(&connections, limit).await;
+            drain(&connections, &streams, limit).await;
             stopped.cancel();
             connections.wait().await;
+            streams.drained().await;
         };
         tokio::select! {
             () = serving => {}
@@ -148,9 +162,10 @@ impl Server {
     }
 }
 
-async fn drain(connections: &TaskTracker, limit: Duration) {
+async fn drain(connections: &TaskTracker, streams: &Streams, limit: Duration) {
     connections.close();
-    let drained = tokio::time::timeout(limit, connections.wait()).await;
+    let all = async { tokio::join!(connections.wait(), streams.drained()) };
+    let drained = tokio::time::timeout(limit, all).await;
     if drained.is_err() {
         tracing::warn!(
             connections = connections.len(),

@@ -171,7 +171,12 @@ async fn measure(size: usize) -> BTreeMap<String, u64> {
 
 #[tokio::test]
 async fn statements_do_not_grow_with_the_data() {
-    let files = std::fs::read_dir(FOLDER).unwrap().count();
+    let files = std::fs::read_dir(FOLDER)
+        .unwrap()
+        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+        // Subscriptions are never done; what they cost is in their own tests.
+        .filter(|document| !document.contains("\nsubscription "))
+        .count();
     assert_eq!(
         files,
         OPERATIONS.len(),

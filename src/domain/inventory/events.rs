@@ -3,9 +3,11 @@
 
 mod sample;
 
+use crate::domain::catalog;
 use crate::domain::catalog::model::AvailabilityChange;
 use crate::events::contract::EventType;
 use crate::events::contract::values::{Time, Word};
+use crate::events::hub::{Event, Subject};
 use crate::events::outbox::NewEvent;
 use chrono::{DateTime, Utc};
 use entity::catalog::{Availability, variant};
@@ -16,6 +18,8 @@ use uuid::Uuid;
 
 /// The aggregate's name in the outbox.
 pub const AGGREGATE: &str = "variant";
+/// What those subscribe to who follow the stock of variants.
+pub const STOCK: &str = "stock";
 /// Stock was changed by hand.
 pub const ADJUSTED: &str = "tradepost.stock.adjusted.v1";
 /// Stock went from one warehouse to another.
@@ -242,4 +246,26 @@ fn event(
         payload: serde_json::json!(body),
         created_at: now,
     }
+}
+
+/// What an event of the inventory is about: the variant's stock, and its product when the public sees the change.
+#[must_use]
+pub fn subjects(event: &Event) -> Vec<Subject> {
+    if event.aggregate_type != AGGREGATE {
+        return Vec::new();
+    }
+    let stock = Subject {
+        kind: STOCK,
+        id: event.aggregate_id,
+    };
+    let is_public = [LOW, BACK_IN_STOCK].contains(&event.event_type.as_str());
+    let product = event.payload["productId"]
+        .as_str()
+        .filter(|_| is_public)
+        .and_then(|text| text.parse().ok());
+    let product = product.map(|id| Subject {
+        kind: catalog::service::PRODUCT,
+        id,
+    });
+    std::iter::once(stock).chain(product).collect()
 }

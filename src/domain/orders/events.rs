@@ -5,17 +5,22 @@
 
 mod sample;
 
+use crate::domain::inventory;
 use crate::events::contract::EventType;
 use crate::events::contract::values::{Money, Time, Word, words};
+use crate::events::hub::{Event, Subject};
 use crate::events::outbox::NewEvent;
 use entity::orders::{OrderStatus, PaymentStatus, order, order_line};
 use entity::payments::DeclineReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// The aggregate's name in the outbox.
+/// The aggregate's name in the outbox, and what those subscribe to who follow orders by their ids.
 pub const AGGREGATE: &str = "order";
+/// What those subscribe to who follow the orders of a user.
+pub const ORDERS_OF_USER: &str = "orders_of_user";
 
 /// The type of the event that a change of state writes.
 #[must_use]
@@ -208,4 +213,30 @@ fn body(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>) -> O
         created_at: Time(order.created_at),
         updated_at: Time(order.updated_at),
     }
+}
+
+/// What an order's event is about: the order, its user's orders, and the stock of its variants, which orders change
+/// without events of the inventory.
+#[must_use]
+pub fn subjects(event: &Event) -> Vec<Subject> {
+    if event.aggregate_type != AGGREGATE {
+        return Vec::new();
+    }
+    let id = |value: &serde_json::Value| value.as_str().and_then(|text| text.parse().ok());
+    let subject = |kind, id: Option<Uuid>| Some(Subject { kind, id: id? });
+    let lines = event.payload["lines"].as_array();
+    let variants: BTreeSet<Uuid> = lines
+        .into_iter()
+        .flatten()
+        .filter_map(|line| id(&line["variantId"]))
+        .collect();
+    let stock = variants.into_iter().map(Some);
+    [
+        subject(AGGREGATE, Some(event.aggregate_id)),
+        subject(ORDERS_OF_USER, id(&event.payload["userId"])),
+    ]
+    .into_iter()
+    .chain(stock.map(|id| subject(inventory::events::STOCK, id)))
+    .flatten()
+    .collect()
 }

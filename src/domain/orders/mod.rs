@@ -16,6 +16,8 @@
 //! **Checkout** is a saga (`service/saga.rs`): the payment is captured, the stock goes out, or what was done is undone;
 //! every step can be repeated, and workers finish what a crash leaves (`docs/architecture.md`).
 //!
+//! **Followers** (`service/follow.rs`) are shown each version once and in order, as its event tells it (`snapshot.rs`).
+//!
 //! **Events** (`events.rs`): `tradepost.order.created.v1`, `.updated`, `.paid`, `.payment_failed`, `.fulfilled`,
 //! `.refunded`, `.cancelled`, `.expired`, `.failed`, and `tradepost.stock.update_failed.v1`.
 
@@ -27,5 +29,6 @@ pub mod model;
 pub mod numbers;
 pub mod plan;
 pub mod service;
+pub mod snapshot;
 pub mod store;
 pub mod tasks;

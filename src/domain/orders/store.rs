@@ -116,6 +116,18 @@ pub async fn order_by_id(
     scoped(scope).filter(order::COLUMN.id.eq(id)).one(c).await
 }
 
+/// Orders of the scope by their ids.
+pub async fn orders_of_scope(
+    c: &impl ConnectionTrait,
+    scope: Scope,
+    ids: &[OrderId],
+) -> Result<Vec<order::Model>, DbErr> {
+    scoped(scope)
+        .filter(order::COLUMN.id.is_in(padded(ids.to_vec())))
+        .all(c)
+        .await
+}
+
 /// Orders by their ids, for what belongs to them and is seen by the same users.
 pub async fn orders_by_ids(
     c: &impl ConnectionTrait,

@@ -11,6 +11,7 @@ pub(crate) mod retail;
 pub(crate) mod services;
 mod shop;
 pub(crate) mod smtp;
+pub(crate) mod socket;
 pub(crate) mod till;
 pub(crate) mod wait;
 

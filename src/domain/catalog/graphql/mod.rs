@@ -7,6 +7,7 @@ mod inputs;
 mod mutation;
 mod query;
 mod rules;
+mod subscription;
 mod types;
 
 pub use bulk::{ProductsUpdateInput, ProductsUpdatePayload, ProductsUpdateResult};
@@ -15,6 +16,7 @@ pub use filters::*;
 pub use inputs::*;
 pub use mutation::*;
 pub use query::CatalogQuery;
+pub use subscription::CatalogSubscription;
 pub use types::{
     Availability, CategoryStatus, PriceRange, Product, ProductImage, ProductStatus, ProductVariant,
     VariantOption, product, variant,

@@ -3,6 +3,7 @@
 mod cached;
 mod categories;
 pub mod export;
+mod follow;
 pub mod import;
 mod named;
 mod product_create;
@@ -24,6 +25,8 @@ use crate::db::Db;
 use crate::db::idempotency::Idempotency;
 use crate::error::{Failure, Fault};
 use crate::events::Events;
+use crate::events::hub::Hub;
+pub use follow::{PRODUCT, ProductChanges, subjects};
 pub use products_change::Outcome;
 use std::collections::HashSet;
 pub use values::ProductDetail;
@@ -42,6 +45,8 @@ pub struct Service {
     idempotency: Idempotency,
     cache: Cache,
     events: Events,
+    hub: Hub,
+    heard: follow::Heard,
     names: cached::Names,
     currency: String,
 }
@@ -55,6 +60,7 @@ impl Service {
         idempotency: Idempotency,
         cache: Cache,
         events: Events,
+        hub: Hub,
         currency: &str,
     ) -> Self {
         Self {
@@ -63,6 +69,8 @@ impl Service {
             idempotency,
             cache,
             events,
+            hub,
+            heard: follow::heard(),
             names: cached::names(),
             currency: currency.to_owned(),
         }

@@ -2,10 +2,12 @@
 
 mod inputs;
 mod mutation;
+mod subscription;
 mod types;
 
 pub use inputs::*;
 pub use mutation::*;
+pub use subscription::*;
 pub use types::*;
 
 use super::model::{WarehouseSort, WarehouseSorting};

@@ -2,6 +2,7 @@
 
 mod adjust;
 mod availability;
+mod follow;
 pub mod import;
 mod movements;
 mod reservations;
@@ -18,10 +19,12 @@ use crate::db::idempotency::Idempotency;
 use crate::domain::catalog;
 use crate::error::{Failure, Fault};
 use crate::events::Events;
+use crate::events::hub::Hub;
 use entity::catalog::variant;
 use entity::ids::VariantId;
 
 pub use adjust::Adjustment;
+pub use follow::StockChanges;
 pub use transfer::Transfer;
 pub use verify::Verified;
 
@@ -43,6 +46,7 @@ pub struct Service {
     idempotency: Idempotency,
     catalog: catalog::service::Service,
     events: Events,
+    hub: Hub,
     low_stock_threshold: i64,
 }
 
@@ -55,6 +59,7 @@ impl Service {
         idempotency: Idempotency,
         catalog: catalog::service::Service,
         events: Events,
+        hub: Hub,
         low_stock_threshold: i64,
     ) -> Self {
         Self {
@@ -63,6 +68,7 @@ impl Service {
             idempotency,
             catalog,
             events,
+            hub,
             low_stock_threshold,
         }
     }

@@ -5,6 +5,7 @@ mod inputs;
 mod mutation;
 mod parts;
 mod query;
+mod subscription;
 mod types;
 
 pub use filters::*;
@@ -12,4 +13,5 @@ pub use inputs::*;
 pub use mutation::*;
 pub use parts::*;
 pub use query::*;
+pub use subscription::*;
 pub use types::*;

@@ -4,6 +4,7 @@ use super::super::loaders::{
     FulfillmentsOfOrder, HistoryOfOrder, LinesOfOrder, NotesOfOrder, OrderKey, OrdersLoader,
     RequestOfOrder,
 };
+use super::super::snapshot::{Lines, Snapshot};
 use super::{OrderFulfillment, OrderNote, OrderRequest};
 use crate::domain::accounts::graphql::{PostalAddress, User};
 use crate::domain::accounts::loaders::UserLoader;
@@ -81,13 +82,20 @@ pub struct OrderCost {
     pub refunded: Money,
 }
 
-/// An order. It is seen by the customer who made it and by staff.
+/// An order. It is seen by the customer who made it and by staff. With lines that were told, it is as it was after one of
+/// its changes.
 #[derive(Clone, Debug)]
-pub struct Order(order::Model);
+pub struct Order(order::Model, Option<Lines>);
 
 impl From<order::Model> for Order {
     fn from(row: order::Model) -> Self {
-        Self(row)
+        Self(row, None)
+    }
+}
+
+impl From<Snapshot> for Order {
+    fn from(snapshot: Snapshot) -> Self {
+        Self(snapshot.order, Some(snapshot.lines))
     }
 }
 
@@ -138,10 +146,13 @@ impl Order {
     #[graphql(complexity = "5 * child_complexity")]
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, ApiError> {
         let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
-        let rows = loader
+        let mut rows = loader
             .load_one(LinesOfOrder(self.0.id))
             .await?
             .unwrap_or_default();
+        if let Some(told) = &self.1 {
+            told.turn_back(&mut rows);
+        }
         let currency = self.0.currency.as_str();
         Ok(rows
             .into_iter()
@@ -267,7 +278,9 @@ impl Order {
             .load_one(HistoryOfOrder(self.0.id))
             .await?
             .unwrap_or_default();
-        Ok(rows.into_iter().map(OrderHistoryEntry).collect())
+        // For subscribers, it ends with the change that they are shown.
+        let rows = rows.into_iter().filter(|row| row.version <= self.0.version);
+        Ok(rows.map(OrderHistoryEntry).collect())
     }
 
     /// Raised by one by each change; events carry the same number.

@@ -4,6 +4,7 @@ mod change;
 mod commit;
 mod create;
 mod export;
+mod follow;
 mod fulfil;
 pub mod hook;
 pub mod import;
@@ -27,6 +28,7 @@ use crate::domain::payments::service::Method;
 use crate::domain::{accounts, carts, catalog, inventory, payments};
 use crate::error::{Failure, Fault};
 use crate::events::Events;
+use crate::events::hub::Hub;
 use crate::page::{Page, PageRequest};
 use entity::accounts::Address;
 use entity::ids::{AddressId, OrderId, SessionId, UserId};
@@ -35,6 +37,7 @@ use hook::Hook;
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use follow::{Changes, Followed, Unfollowed};
 pub use fulfil::{NewFulfillment, Tracking};
 pub use pay::{Paid, Purchased};
 pub use refund::NewRefund;
@@ -137,6 +140,8 @@ pub struct Neighbours {
     pub inventory: inventory::service::Service,
     /// Money.
     pub payments: payments::service::Service,
+    /// Committed events, for those who follow orders.
+    pub hub: Hub,
 }
 
 /// Orders.
@@ -152,6 +157,7 @@ pub struct Service {
     inventory: inventory::service::Service,
     payments: payments::service::Service,
     events: Events,
+    hub: Hub,
     shop: Shop,
     checkout: Checkout,
     hook: Hook,
@@ -178,6 +184,7 @@ impl Service {
             carts,
             inventory,
             payments,
+            hub,
         } = neighbours;
         Self {
             db,
@@ -190,6 +197,7 @@ impl Service {
             inventory,
             payments,
             events,
+            hub,
             shop: config.shop.clone(),
             checkout: config.checkout.clone(),
             hook: Hook::of(config),
