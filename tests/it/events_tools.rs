@@ -376,6 +376,18 @@ async fn a_team_that_starts_late_gets_the_state_of_the_database() {
     assert_eq!(done.unwrap().orders, 7);
     let mut late = LateTeam::default();
     late.load(&sent(app, "orders.state.v1", &printed).await);
+    // Imported orders come only when they are asked for.
+    shop.import(orders[3]).await;
+    for (with_imported, expected) in [(false, 6), (true, 7)] {
+        let options = Snapshot {
+            with_imported,
+            print: true,
+        };
+        let mut printed = Vec::new();
+        let done = event_tools::snapshot(app, &options, &mut printed).await;
+        assert_eq!(done.unwrap().orders, expected);
+        assert_eq!(lines(&printed).len() as u64, expected);
+    }
     let versions = |team: &LateTeam| -> HashMap<String, i64> {
         let versions = team.orders.iter();
         versions
@@ -604,8 +616,8 @@ async fn the_commands_say_what_is_wrong_and_how_they_ended() {
         let (_, err) = refused(arguments);
         assert!(err.contains(why), "{arguments:?}: {err}");
     }
-    let key = shop.test.dir.path().join("key.pem");
-    std::fs::write(&key, "not read by commands").unwrap();
+    // The first of the commands above made it.
+    let key = shop.test.dir.path().join("access-token-key.pem");
     let production = [
         ("TRADEPOST_SERVER__ENV", "production"),
         ("TRADEPOST_AUTH__KEY_FILE", key.to_str().unwrap()),

@@ -130,6 +130,25 @@ impl Shop {
             .unwrap();
     }
 
+    /// Makes an order one that was imported.
+    pub(crate) async fn import(&self, id: OrderId) {
+        self.app()
+            .db()
+            .write("test.imported", async |tx| {
+                order::Entity::update_many()
+                    .col_expr(
+                        order::Column::Origin,
+                        Expr::value(OrderOrigin::Import.as_str()),
+                    )
+                    .filter(order::Column::Id.eq(id))
+                    .exec(&*tx)
+                    .await?;
+                Ok::<_, Fault>(())
+            })
+            .await
+            .unwrap();
+    }
+
     /// What is wrong with an order.
     async fn problems(&self, id: impl std::fmt::Display) -> Vec<String> {
         let (_, problems) = self.test.events_verify(&Verify::default()).await;
@@ -227,21 +246,7 @@ async fn imported_orders_are_skipped() {
     let shop = Shop::open(&[]).await;
     let id = shop.order().await;
     shop.publish().await;
-    shop.app()
-        .db()
-        .write("test.imported", async |tx| {
-            order::Entity::update_many()
-                .col_expr(
-                    order::Column::Origin,
-                    Expr::value(OrderOrigin::Import.as_str()),
-                )
-                .filter(order::Column::Id.eq(id))
-                .exec(&*tx)
-                .await?;
-            Ok::<_, Fault>(())
-        })
-        .await
-        .unwrap();
+    shop.import(id).await;
     let event = shop.rows(id).await.remove(0);
     shop.delete(event.event_id).await;
     shop.order().await;
@@ -506,13 +511,14 @@ async fn a_shop_that_is_busy_raises_no_false_alarm() {
         })
         .collect();
     let mut last = 0;
-    for _ in 0..8 {
+    let mut passes = 0;
+    while passes < 8 || last < 100 {
+        passes += 1;
         let (verified, problems) = shop.test.events_verify(&Verify::default()).await;
         assert!(problems.is_empty(), "{}", problems.join("\n"));
         last = verified.orders;
         assert_eq!(busy.load(Ordering::SeqCst), BUYERS);
     }
-    assert!(last > 0);
     done.store(true, Ordering::SeqCst);
     futures::future::join_all(buying).await;
     assert!(app.workers().shut_down(Duration::from_secs(10)).await);
