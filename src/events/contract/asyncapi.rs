@@ -18,7 +18,7 @@ pub(super) struct Channel {
     pub(super) stream: &'static str,
     title: &'static str,
     /// What its records' key is.
-    pub(super) key: &'static str,
+    key: &'static str,
     description: &'static str,
 }
 

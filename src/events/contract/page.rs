@@ -21,7 +21,8 @@ pub(super) fn table(contract: Contract, config: &Config) -> String {
         let topic = settings.topic(channel.stream);
         for one in contract.types() {
             if record::stream_of(one.aggregate) == Some(channel.stream) {
-                row(one.name, &topic, channel.key, one.summary);
+                let key = format!("{} id", one.aggregate);
+                row(one.name, &topic, &key, one.summary);
             }
         }
     }

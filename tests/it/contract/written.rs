@@ -165,7 +165,9 @@ impl Run {
             .await
             .unwrap();
         self.order(1, Some("tok_declined")).await;
-        let sent = self.order(2, Some("tok_ok")).await;
+        let sent = self.order(2, None).await;
+        let paid = orders.order_pay(own, buyer, sent, &card("tok_ok"), None);
+        paid.await.unwrap();
         let parcel = NewFulfillment::default();
         orders
             .order_fulfil(buyer, sent, &parcel, None)

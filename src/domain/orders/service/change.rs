@@ -213,7 +213,7 @@ impl Service {
                 .await?;
             self.inventory.release_in(&tx, id, Released::Expired).await
         });
-        self.events.taking_up(id.0, expire).await?;
+        self.events.taking_up(id.0, Box::pin(expire)).await?;
         self.events.wake();
         Ok(())
     }

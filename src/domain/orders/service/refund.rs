@@ -283,6 +283,7 @@ impl Service {
         let done = self.db.write("orders.refund_done", async |tx| {
             self.refund_done_in(&tx, row).await
         });
+        let done = Box::pin(done);
         self.events.taking_up(row.order_id.0, done).await?;
         self.events.wake();
         Ok(())
