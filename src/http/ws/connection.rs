@@ -141,9 +141,8 @@ impl Connection {
         let mut pings = tokio::time::interval_at(Instant::now() + interval, interval);
         loop {
             tokio::select! {
-                message = self.socket.recv() => match self.read(message)? {
-                    Some(message) => self.hear(message, &session).await?,
-                    None => {}
+                message = self.socket.recv() => if let Some(message) = self.read(message)? {
+                    self.hear(message, &session).await?;
                 },
                 Some((id, said)) = self.running.next() => self.tell(&id, said, &session).await?,
                 why = ended.as_mut() => return Err(Some(close_of(why))),
