@@ -33,8 +33,8 @@ use uuid::Uuid;
 
 pub use inbox::{Inbox, Mode, Notice};
 
-/// Rows that are read at a time.
-const BATCH: u64 = 500;
+/// Rows that are read at a time: fewer than wait for a subscriber, so that nobody is too slow for a single batch.
+const BATCH: u64 = 256;
 /// Gaps that one statement looks for.
 const GAPS: usize = 128;
 /// Ids that are looked at for gaps when the first subscriber comes: more than transactions hold at one time.

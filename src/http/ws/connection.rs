@@ -71,14 +71,14 @@ impl Connection {
             return;
         };
         tracing::debug!(code = close.code, reason = close.reason, "closing");
-        metrics::counter!("tradepost_subscriptions_closed_total", "code" => close.code.to_string())
-            .increment(1);
+        let code = close.code.to_string();
         let frame = CloseFrame {
             code: close.code,
             reason: close.reason.into(),
         };
         let goodbye = self.socket.send(Message::Close(Some(frame)));
         if let Ok(Ok(())) = tokio::time::timeout(GOODBYE, goodbye).await {
+            metrics::counter!("tradepost_subscriptions_closed_total", "code" => code).increment(1);
             // Closed at once, with what the client sent meanwhile unread, the frame may not arrive.
             let answer = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             drop(tokio::time::timeout(GOODBYE, answer).await);
@@ -141,9 +141,8 @@ impl Connection {
         let mut pings = tokio::time::interval_at(Instant::now() + interval, interval);
         loop {
             tokio::select! {
-                message = self.socket.recv() => match self.read(message)? {
-                    Some(message) => self.hear(message, &session).await?,
-                    None => {}
+                message = self.socket.recv() => if let Some(message) = self.read(message)? {
+                    self.hear(message, &session).await?;
                 },
                 Some((id, said)) = self.running.next() => self.tell(&id, said, &session).await?,
                 why = ended.as_mut() => return Err(Some(close_of(why))),

@@ -127,14 +127,19 @@ impl Socket {
 
     /// What is said next, pings apart, which are answered.
     pub(crate) async fn hear(&mut self) -> Heard {
-        loop {
-            match self.hear_all().await {
-                Heard::Message(message) if message["type"] == "ping" => {
-                    self.say(json!({ "type": "pong" })).await;
+        let next = async {
+            loop {
+                match self.hear_all().await {
+                    Heard::Message(message) if message["type"] == "ping" => {
+                        self.say(json!({ "type": "pong" })).await;
+                    }
+                    heard => return heard,
                 }
-                heard => return heard,
             }
-        }
+        };
+        tokio::time::timeout(LIMIT, next)
+            .await
+            .expect("the server only pings")
     }
 
     /// What is said next.
