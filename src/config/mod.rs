@@ -4,6 +4,7 @@
 //! a unit in its name and a line of meaning in `config/default.toml`.
 
 mod checkout;
+mod kafka;
 mod payments;
 mod secret;
 mod sections;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 pub use checkout::Checkout;
+pub use kafka::{Compression, Kafka, SecurityProtocol};
 pub use payments::Payments;
 pub use secret::Secret;
 pub use sections::*;
@@ -120,6 +122,7 @@ impl Config {
         self.payments.check(&mut problems);
         self.database.check(&mut problems);
         self.cache.check(&mut problems);
+        self.kafka.check(&mut problems);
         self.events.check(&mut problems);
         self.mail.check(&mut problems);
         self.auth.check(&mut problems);

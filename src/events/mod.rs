@@ -74,15 +74,16 @@ impl Events {
         holder: Uuid,
         broker: Arc<dyn Broker>,
     ) -> Self {
+        let wake = Arc::default();
         Self {
             parts: Arc::new(Parts {
                 db: db.clone(),
                 clock: clock.clone(),
                 push: push.clone(),
                 poll: Duration::from_millis(config.events.poll_ms),
-                relay: Relay::new(config, db, clock, holder, broker),
+                relay: Relay::new(config, db, clock, holder, broker, &wake),
                 retention: Retention::new(db, clock, holder, config.events.retention_days),
-                wake: Arc::default(),
+                wake,
                 started: AtomicBool::new(false),
                 backlog: Mutex::default(),
             }),
@@ -155,7 +156,8 @@ impl Events {
     fn spawn_passes(&self, workers: &Workers) {
         let (relay, retention, measure) = (self.clone(), self.clone(), self.clone());
         let wake = Arc::clone(&self.parts.wake);
-        workers.every("events.relay", self.parts.poll, wake, move || {
+        let period = self.parts.relay.period(self.parts.poll);
+        workers.every("events.relay", period, wake, move || {
             let this = relay.clone();
             Box::pin(async move { this.parts.relay.run_once().await })
         });
@@ -198,8 +200,7 @@ impl Events {
     /// # Errors
     /// The database fails.
     pub async fn run_until_idle(&self) -> Result<(), Fault> {
-        while self.parts.relay.run_once().await? == Progress::More {}
-        Ok(())
+        self.parts.relay.run_until_idle().await
     }
 
     /// Deletes published events that are older than `events.retention_days`.
