@@ -12,6 +12,7 @@ pub mod config;
 pub mod db;
 pub mod domain;
 pub mod error;
+pub mod event_tools;
 pub mod events;
 pub mod export;
 pub mod graphql;

@@ -1,13 +1,12 @@
 //! Commands that do one thing and end.
 
-use super::{Error, Events, Export, Import, Migrate, User};
+use super::{Error, Export, Import, Migrate, User};
 use crate::app::App;
 use crate::config::Config;
 use crate::db::migrate::{self, Direction};
 use crate::domain::wallet::service::Drift;
 use crate::error::{Failure, Fault, Refusal};
-use crate::events::log::Waiting;
-use crate::{events, export, import, seed};
+use crate::{export, import, seed};
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -103,36 +102,6 @@ pub(super) async fn user(app: &App, command: User) -> Result<(), Error> {
                 .await
                 .map_err(refused)?;
             println!("{} {} {}", user.id, user.email, user.role);
-        }
-    }
-    Ok(())
-}
-
-pub(super) async fn events(app: &App, command: Events) -> Result<(), Error> {
-    match command {
-        Events::Tail {
-            from_beginning,
-            no_follow,
-            json,
-            event_type,
-            order,
-        } => {
-            let options = events::log::Tail {
-                from_beginning,
-                follow: !no_follow,
-                json,
-                event_type,
-                aggregate: order,
-            };
-            events::log::tail(app, &options, &mut std::io::stdout()).await?;
-        }
-        Events::List { parked, json } => {
-            let waiting = if parked {
-                Waiting::Parked
-            } else {
-                Waiting::Pending
-            };
-            events::log::list(app, waiting, json, &mut std::io::stdout()).await?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod commands;
 mod doctor;
+mod events;
 mod serve;
 
 use crate::app::App;
@@ -56,10 +57,10 @@ enum Command {
         #[command(subcommand)]
         command: User,
     },
-    /// Looks at events.
+    /// Looks at events, and repairs what is sent of them.
     Events {
         #[command(subcommand)]
-        command: Events,
+        command: events::Events,
     },
     /// Looks at the stock.
     Stock {
@@ -132,37 +133,6 @@ enum User {
         /// Role: customer, staff or admin.
         #[arg(value_parser = role)]
         role: Role,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Events {
-    /// Prints published events.
-    Tail {
-        /// From the first that is kept, not only new ones.
-        #[arg(long)]
-        from_beginning: bool,
-        /// Ends after the last one that is there instead of waiting for more.
-        #[arg(long)]
-        no_follow: bool,
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
-        /// Only types that contain this, as order.created.
-        #[arg(long = "type")]
-        event_type: Option<String>,
-        /// Only events of this order.
-        #[arg(long)]
-        order: Option<uuid::Uuid>,
-    },
-    /// Lists events that are not published.
-    List {
-        /// Those that were set aside instead of those that wait.
-        #[arg(long)]
-        parked: bool,
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -324,7 +294,7 @@ async fn with_app(app: &App, command: Command) -> Result<(), Error> {
         Command::Migrate { command } => commands::migrate(app, command).await,
         Command::Seed { yes_destroy } => commands::seed(app, yes_destroy).await,
         Command::User { command } => commands::user(app, command).await,
-        Command::Events { command } => commands::events(app, command).await,
+        Command::Events { command } => events::run(app, command).await,
         Command::Stock {
             command: Stock::Verify,
         } => commands::stock_verify(app).await,

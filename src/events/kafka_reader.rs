@@ -1,11 +1,12 @@
-//! Reads the program's own topics from Kafka, for `events tail`. It belongs to no group and commits nothing.
+//! Reads the program's own topics from Kafka, for the commands `tradepost events …`. It belongs to no group and commits
+//! nothing.
 
-use super::log::Place;
+use super::reader::{Error, Partition, Place, Start};
 use super::record::Record;
 use crate::config::Config;
-use crate::error::Fault;
+use crate::error::{Fault, chain};
 use crate::health::Health;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use rdkafka::Message;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -17,56 +18,86 @@ use tokio::time::Instant;
 
 /// How long the cluster may take to tell what it has.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the next record may take that is known to be there: as long as a broker may need to start.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause before a partition's leader is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A reader of all partitions of some topics.
 pub(super) struct Reader {
     consumer: StreamConsumer,
+    partitions: Vec<(String, Partition)>,
     /// For each partition with records that were there at the start: the offset behind the last of them.
     ends: HashMap<(String, i32), i64>,
 }
 
 impl Reader {
-    /// Starts at the oldest records or behind the newest. Asks the cluster on this thread, up to some seconds: this is
-    /// for commands, which have nothing else to do.
+    /// Asks the cluster on this thread, up to some seconds: this is for commands, which have nothing else to do.
     pub(super) async fn open(
         config: &Config,
         topics: &[String],
-        from_beginning: bool,
-    ) -> Result<Self, Fault> {
+        start: Start,
+    ) -> Result<Self, Error> {
         let consumer = consumer(config).map_err(Fault::doing("making a Kafka consumer"))?;
+        let found = partitions(&consumer, topics).map_err(away)?;
+        let since = match start {
+            Start::Since(since) => Some(offsets_at(&consumer, &found, since).map_err(away)?),
+            Start::Beginning | Start::End => None,
+        };
         let mut assigned = TopicPartitionList::new();
-        let mut ends = HashMap::new();
-        for (topic, partition) in partitions(&consumer, topics).map_err(reading)? {
-            let (low, high) = watermarks(&consumer, &topic, partition)
-                .await
-                .map_err(reading)?;
-            let start = if from_beginning { low } else { high };
+        let (mut partitions, mut ends) = (Vec::new(), HashMap::new());
+        for (topic, id) in found {
+            let (low, high) = watermarks(&consumer, &topic, id).await.map_err(away)?;
+            let first = match (&since, start) {
+                (Some(since), _) => since.get(&(topic.clone(), id)).copied().unwrap_or(high),
+                (None, Start::End) => high,
+                (None, _) => low,
+            };
             assigned
-                .add_partition_offset(&topic, partition, Offset::Offset(start))
-                .map_err(reading)?;
-            if start < high {
-                ends.insert((topic, partition), high);
+                .add_partition_offset(&topic, id, Offset::Offset(first))
+                .map_err(away)?;
+            if first < high {
+                ends.insert((topic.clone(), id), high);
             }
+            let partition = Partition {
+                id,
+                low,
+                start: first,
+                high,
+            };
+            partitions.push((topic, partition));
         }
-        consumer.assign(&assigned).map_err(reading)?;
-        Ok(Self { consumer, ends })
+        consumer.assign(&assigned).map_err(away)?;
+        Ok(Self {
+            consumer,
+            partitions,
+            ends,
+        })
     }
 
     /// The next record. Without `follow` there is none after those that were there at the start.
-    pub(super) async fn next(&mut self, follow: bool) -> Result<Option<(Record, Place)>, Fault> {
+    pub(super) async fn next(&mut self, follow: bool) -> Result<Option<(Record, Place)>, Error> {
         if !follow && self.ends.is_empty() {
             return Ok(None);
         }
+        let began = Instant::now();
         let message = loop {
-            match self.consumer.recv().await {
+            let received = if follow {
+                self.consumer.recv().await
+            } else {
+                let left = RECORD_TIMEOUT.saturating_sub(began.elapsed());
+                let received = tokio::time::timeout(left, self.consumer.recv()).await;
+                received.map_err(|_| {
+                    Error::Away(format!("no record came for {} s", RECORD_TIMEOUT.as_secs()))
+                })?
+            };
+            match received {
                 Ok(message) => break message,
                 // The client reconnects by itself.
                 Err(error @ (KafkaError::MessageConsumption(_) | KafkaError::Global(_))) => {
                     tracing::warn!(%error, "reading from Kafka");
                 }
-                Err(error) => return Err(reading(error)),
+                Err(error) => return Err(away(error)),
             }
         };
         let (partition, offset) = (message.partition(), message.offset());
@@ -79,6 +110,33 @@ impl Reader {
             Place::Partition(partition, offset),
         )))
     }
+
+    /// The partitions of a topic.
+    pub(super) fn partitions_of(&self, topic: &str) -> Vec<Partition> {
+        let of_topic = self.partitions.iter().filter(|(name, _)| name == topic);
+        of_topic.map(|(_, partition)| *partition).collect()
+    }
+}
+
+/// For each partition the first offset whose record is not older than a moment; none where all are.
+fn offsets_at(
+    consumer: &StreamConsumer,
+    partitions: &[(String, i32)],
+    since: DateTime<Utc>,
+) -> Result<HashMap<(String, i32), i64>, KafkaError> {
+    let mut asked = TopicPartitionList::new();
+    for (topic, partition) in partitions {
+        let at = Offset::Offset(since.timestamp_millis());
+        asked.add_partition_offset(topic, *partition, at)?;
+    }
+    let found = consumer.offsets_for_times(asked, METADATA_TIMEOUT)?;
+    let offsets = found.elements().into_iter().filter_map(|element| {
+        let Offset::Offset(offset) = element.offset() else {
+            return None;
+        };
+        Some(((element.topic().to_owned(), element.partition()), offset))
+    });
+    Ok(offsets.collect())
 }
 
 fn consumer(config: &Config) -> Result<StreamConsumer, KafkaError> {
@@ -86,6 +144,8 @@ fn consumer(config: &Config) -> Result<StreamConsumer, KafkaError> {
         // The client asks for a name; with assigned partitions and without commits it is not used.
         .set("group.id", "tradepost-tail")
         .set("enable.auto.commit", "false")
+        // What was deleted while it was about to be read is left out.
+        .set("auto.offset.reset", "earliest")
         .create()
 }
 
@@ -196,6 +256,6 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
     }
 }
 
-fn reading(error: KafkaError) -> Fault {
-    Fault::doing("reading from Kafka")(error)
+fn away(error: KafkaError) -> Error {
+    Error::Away(chain(&error))
 }

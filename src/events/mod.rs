@@ -10,12 +10,16 @@ mod embedded;
 mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_reader;
-pub mod log;
+#[cfg(feature = "kafka")]
+mod kafka_sender;
 pub mod outbox;
+pub mod reader;
 pub mod record;
 pub mod relay;
 mod retention;
+pub mod sender;
 mod store;
+pub mod stored;
 
 use crate::cache::push::{Message, Push};
 use crate::clock::Clock;

@@ -115,6 +115,18 @@ impl Settings {
         format!("{}.{stream}.v1", self.prefix)
     }
 
+    /// The topic of the orders' events.
+    #[must_use]
+    pub fn orders_topic(&self) -> String {
+        self.topic("orders")
+    }
+
+    /// The compacted topic that `events snapshot` sends the state of every order to.
+    #[must_use]
+    pub fn orders_state_topic(&self) -> String {
+        self.topic("orders.state")
+    }
+
     /// The user whose e-mail address the row's records show; none unless `events.include_email` is set.
     #[must_use]
     pub fn wants_email_of(&self, row: &outbox_event::Model) -> Option<Uuid> {

@@ -1,5 +1,7 @@
 //! Every query of the outbox but the insert, which is [`super::outbox`]'s.
 
+pub(super) mod tools;
+
 use chrono::{DateTime, Utc};
 use entity::accounts::user;
 use entity::events::outbox_event::{COLUMN, Column, Entity, Model};
@@ -240,21 +242,6 @@ pub(super) async fn log_after(
         .limit(limit)
         .all(c)
         .await
-}
-
-/// Rows that wait, or those that were set aside, oldest first.
-pub(super) async fn waiting(
-    c: &impl ConnectionTrait,
-    parked: bool,
-    limit: u64,
-) -> Result<Vec<Model>, DbErr> {
-    let rows = unpublished().order_by_asc(Column::Id).limit(limit);
-    let rows = if parked {
-        rows.filter(COLUMN.parked_at.is_not_null())
-    } else {
-        rows.filter(COLUMN.parked_at.is_null())
-    };
-    rows.all(c).await
 }
 
 /// E-mail addresses of users, for `events.include_email`: the outbox never holds them, so that it needs no erasure.

@@ -70,6 +70,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("app", APP),
     ("graphql", GRAPHQL),
     ("http", HTTP),
+    ("event_tools", TOP),
     ("seed", TOP),
     ("import", TOP),
     ("export", TOP),
@@ -96,7 +97,6 @@ const STATEMENTS: &[&str] = &[
 #[rustfmt::skip]
 const KNOWN: &[(&str, &str, &str)] = &[
     ("src/events/kafka.rs", "spawn", "drop_aside by tokio::task::spawn_blocking"),
-    ("src/events/log.rs", "layers", "take Db, Clock and Config instead of App"),
     ("src/events/store.rs", "tables", "ask accounts for the e-mail addresses: a function given to Events::new by the app"),
 ];
 

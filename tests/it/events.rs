@@ -18,7 +18,7 @@ use tradepost::clock::to_text;
 use tradepost::error::Fault;
 use tradepost::events::Events;
 use tradepost::events::broker::{Broker, Outcome, Outgoing};
-use tradepost::events::log::{self, Tail, Waiting};
+use tradepost::event_tools::{self, List, Tail, Waiting};
 use tradepost::events::outbox::{self, NewEvent};
 use tradepost::health::{Health, State};
 use tradepost::workers::Progress;
@@ -82,7 +82,7 @@ pub(crate) async fn read_log(app: &App) -> Vec<Value> {
         ..Tail::default()
     };
     let mut text = Vec::new();
-    log::tail(app, &tail, &mut text).await.unwrap();
+    event_tools::tail(app, &tail, &mut text).await.unwrap();
     String::from_utf8(text)
         .unwrap()
         .lines()
@@ -410,28 +410,33 @@ async fn an_event_that_is_refused_too_often_is_set_aside_and_only_its_aggregate_
     assert_eq!(sent, [good, good]);
 
     let mut parked = Vec::new();
-    assert_eq!(
-        log::list(app, Waiting::Parked, true, &mut parked)
-            .await
-            .unwrap(),
-        1
-    );
+    let which = List {
+        waiting: Waiting::Parked,
+        json: true,
+    };
+    let listed = event_tools::list(app, &which, &mut parked).await.unwrap();
+    assert_eq!((listed.shown, listed.total), (1, 1));
+    assert_eq!(listed.reasons, [("refused on purpose".to_owned(), 1)]);
     let parked: Value = serde_json::from_slice(&parked).unwrap();
     assert_eq!(parked["aggregateId"], json!(bad));
     assert_eq!(parked["aggregateVersion"], 1);
     assert_eq!(parked["attempts"], 3);
     assert_eq!(parked["lastError"], "refused on purpose");
     let mut pending = Vec::new();
-    assert_eq!(
-        log::list(app, Waiting::Pending, false, &mut pending)
-            .await
-            .unwrap(),
-        2
-    );
+    let which = List {
+        waiting: Waiting::Pending,
+        json: false,
+    };
+    let listed = event_tools::list(app, &which, &mut pending).await.unwrap();
+    assert_eq!((listed.shown, listed.total), (2, 2));
     let pending = String::from_utf8(pending).unwrap();
     assert!(
         pending.contains("tradepost.order.updated.v1 v2  order"),
         "{pending}"
+    );
+    assert_eq!(
+        pending.matches("waits behind one that is set aside").count(),
+        2
     );
 
     app.events().start(app.workers());
@@ -537,7 +542,7 @@ async fn tail_filters_and_follows() {
         ..Tail::default()
     };
     let mut text = Vec::new();
-    log::tail(app, &tail, &mut text).await.unwrap();
+    event_tools::tail(app, &tail, &mut text).await.unwrap();
     let text = String::from_utf8(text).unwrap();
     assert_eq!(text.lines().count(), 1);
     assert!(
@@ -552,7 +557,7 @@ async fn tail_filters_and_follows() {
     };
     let mut text = Vec::new();
     {
-        let mut following = std::pin::pin!(log::tail(app, &follow, &mut text));
+        let mut following = std::pin::pin!(event_tools::tail(app, &follow, &mut text));
         // One poll brings it behind its first look at the end of the log.
         assert!(
             tokio::time::timeout(Duration::from_millis(50), &mut following)

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tradepost::app::App;
 use tradepost::clock::to_text;
-use tradepost::events::log::{self, Tail};
+use tradepost::event_tools::{self, Tail};
 use tradepost::health::State;
 use uuid::Uuid;
 
@@ -168,7 +168,7 @@ async fn consumers_read_what_the_documentation_promises() {
         ..Tail::default()
     };
     let mut text = Vec::new();
-    log::tail(app, &tail, &mut text).await.unwrap();
+    event_tools::tail(app, &tail, &mut text).await.unwrap();
     let text = String::from_utf8(text).unwrap();
     let lines: Vec<Value> = text
         .lines()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tradepost::events::log::{self, Tail};
+use tradepost::event_tools::{self, Tail};
 
 const CLIENTS: usize = 32;
 const KILLS: usize = 5;
@@ -172,7 +172,7 @@ pub(crate) async fn created_events(
     tail: &Tail,
 ) -> HashMap<String, HashSet<String>> {
     let mut out = Vec::new();
-    log::tail(&test.app, tail, &mut out).await.unwrap();
+    event_tools::tail(&test.app, tail, &mut out).await.unwrap();
     let mut events: HashMap<String, HashSet<String>> = HashMap::new();
     for line in String::from_utf8(out).unwrap().lines() {
         let event: Value = serde_json::from_str(line).unwrap();

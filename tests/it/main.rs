@@ -36,6 +36,8 @@ mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
+mod events_tools;
+mod events_verify;
 mod export;
 mod http_every_field;
 mod http_hostile;

@@ -9,7 +9,7 @@ use entity::accounts::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::RwLockReadGuard;
-use tradepost::events::log::{self, Tail};
+use tradepost::event_tools::{self, Tail};
 
 const CREATE: &str = "mutation($input: OrderCreateInput!, $key: String) {
   orderCreate(input: $input, idempotencyKey: $key) {
@@ -59,7 +59,7 @@ impl Shop {
         eventually("the events are published", async || {
             self.test.app.events().run_until_idle().await.unwrap();
             let mut out = Vec::new();
-            log::tail(&self.test.app, &tail, &mut out).await.unwrap();
+            event_tools::tail(&self.test.app, &tail, &mut out).await.unwrap();
             let lines = String::from_utf8(out).unwrap();
             let events: Vec<Value> = lines
                 .lines()

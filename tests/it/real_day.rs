@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tradepost::error::Fault;
-use tradepost::events::log::{self, Tail};
+use tradepost::event_tools::{self, Tail};
 
 /// Clients that send invoices at the same time.
 const CLIENTS: usize = 16;
@@ -347,7 +347,7 @@ async fn events_agree(test: &TestApp, orders: &HashMap<String, Value>, book: &Bo
             ..Tail::default()
         };
         let mut out = Vec::new();
-        log::tail(&test.app, &tail, &mut out).await.unwrap();
+        event_tools::tail(&test.app, &tail, &mut out).await.unwrap();
         let mut found = HashMap::new();
         for line in String::from_utf8(out).unwrap().lines() {
             let event: Value = serde_json::from_str(line).unwrap();

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tradepost::domain::orders::tasks::checkouts_resume;
 use tradepost::domain::payments::tasks::drive_due;
 use tradepost::error::Fault;
-use tradepost::events::log::Tail;
+use tradepost::event_tools::Tail;
 
 const CLIENTS: usize = 32;
 /// A kill counts only when at least this many requests wait for their answers.

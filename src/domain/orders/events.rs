@@ -36,6 +36,8 @@ pub const STOCK_UPDATE_FAILED: &str = "tradepost.stock.update_failed.v1";
 
 /// The type of the first event of an order.
 pub const CREATED: &str = "tradepost.order.created.v1";
+/// The state of an order on the topic of states, which is no change: for teams that start late.
+pub const SNAPSHOT: &str = "tradepost.order.snapshot.v1";
 
 /// An amount in an event.
 #[derive(Clone, Debug, Serialize)]
@@ -130,8 +132,34 @@ pub struct Told<'a> {
 /// The event of an order after a change.
 #[must_use]
 pub fn event(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>) -> NewEvent {
+    let event_type = match (told.event_type, told.previous) {
+        (Some(event_type), _) => event_type,
+        (None, Some(_)) => event_type(order.status),
+        (None, None) => CREATED,
+    };
+    new_event(order, event_type, &body(order, lines, told))
+}
+
+/// The state of an order as an event of its newest version.
+#[must_use]
+pub fn snapshot(order: &order::Model, lines: &[order_line::Model]) -> NewEvent {
+    new_event(order, SNAPSHOT, &body(order, lines, &Told::default()))
+}
+
+fn new_event(order: &order::Model, event_type: &'static str, body: &OrderBody) -> NewEvent {
+    NewEvent {
+        aggregate_type: AGGREGATE,
+        aggregate_id: order.id.0,
+        aggregate_version: Some(order.version),
+        event_type,
+        payload: serde_json::json!(body),
+        created_at: order.updated_at,
+    }
+}
+
+fn body(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>) -> OrderBody {
     let currency = order.currency.as_str();
-    let body = OrderBody {
+    OrderBody {
         order_id: order.id.0,
         number: order.number.clone(),
         version: order.version,
@@ -159,17 +187,5 @@ pub fn event(order: &order::Model, lines: &[order_line::Model], told: &Told<'_>)
             .collect(),
         created_at: clock::to_text(order.created_at),
         updated_at: clock::to_text(order.updated_at),
-    };
-    NewEvent {
-        aggregate_type: AGGREGATE,
-        aggregate_id: order.id.0,
-        aggregate_version: Some(order.version),
-        event_type: match (told.event_type, told.previous) {
-            (Some(event_type), _) => event_type,
-            (None, Some(_)) => event_type(order.status),
-            (None, None) => CREATED,
-        },
-        payload: serde_json::json!(body),
-        created_at: order.updated_at,
     }
 }

@@ -3,6 +3,7 @@
 pub mod import;
 pub mod refunds;
 pub mod sagas;
+pub mod versions;
 
 use super::model::{Filter, Parent, Scope, Sort, Sorting, Sums};
 use super::plan::Plan;

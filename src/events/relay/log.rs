@@ -221,7 +221,10 @@ impl LogRelay {
                 memory.held_until = None;
                 return Ok(false);
             }
-            memory.waiting.add(row.aggregate_id, now, row.attempts);
+            if parked_at.is_none() {
+                // One that is set aside is left out by the query, and goes at once when somebody lets it go again.
+                memory.waiting.add(row.aggregate_id, now, row.attempts);
+            }
             tell_refusal(&row, reason, parked_at.is_some());
         }
         Ok(true)

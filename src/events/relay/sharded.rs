@@ -228,10 +228,15 @@ impl ShardedRelay {
         self.stop.get().is_some_and(CancellationToken::is_cancelled)
     }
 
+    /// Whether one more refusal sets a row aside.
+    fn parks(&self, row: &super::reading::Named) -> bool {
+        row.attempts + 1 >= self.attempts_max
+    }
+
     /// Counts a refusal, and sets the row aside if it was refused too often. When the database fails, the refusal is
     /// not counted, and the row is tried once more.
     async fn refuse(&self, row: super::reading::Named, reason: String) {
-        let parked_at = (row.attempts + 1 >= self.attempts_max).then_some(self.clock.now());
+        let parked_at = self.parks(&row).then_some(self.clock.now());
         let told = &reason;
         let failed = self
             .db

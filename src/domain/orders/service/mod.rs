@@ -10,6 +10,7 @@ pub mod import;
 mod pay;
 mod refund;
 mod saga;
+mod versions;
 
 use super::error::Error;
 use super::model::{Filter, Scope, Sorting, Summary};
@@ -36,6 +37,7 @@ use uuid::Uuid;
 pub use fulfil::{NewFulfillment, Tracking};
 pub use pay::{Paid, Purchased};
 pub use refund::NewRefund;
+pub use versions::OrderVersions;
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure<Error>>;

@@ -140,6 +140,9 @@ impl<'a> Flow<'a> {
             let is_over = self.memory.window.flying() == 0 || Instant::now() >= give_up_at;
             return is_settled && is_over;
         }
+        if !self.memory.tenure.leaving().is_empty() {
+            return false;
+        }
         let wants_more = self.look || self.memory.window.has_turns();
         is_settled
             && self.memory.sends.is_empty()
@@ -393,8 +396,14 @@ impl<'a> Flow<'a> {
             }
             Outcome::Refused(reason) => {
                 if let Some(row) = self.memory.window.break_off(id) {
+                    // Before it is read again, it is noted: one that is set aside is then left out by the query, and
+                    // goes at once when somebody lets it go again.
+                    let attempts = match self.relay.parks(&row) {
+                        true => 0,
+                        false => row.attempts,
+                    };
                     let now = self.relay.clock.now();
-                    self.memory.waiting.add(row.aggregate_id, now, row.attempts);
+                    self.memory.waiting.add(row.aggregate_id, now, attempts);
                     if self.memory.tenure.held().contains(row.shard) {
                         let relay = self.relay;
                         self.refusals.push(relay.refuse(row, reason).boxed());
