@@ -117,11 +117,13 @@ fn to_moment(text: &str) -> Result<DateTime<Utc>, String> {
 fn moment(text: &str) -> Result<(DateTime<Utc>, DateTime<Utc>), String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         let begin = day.and_time(NaiveTime::MIN).and_utc();
-        return Ok((begin, begin + TimeDelta::days(1) - TimeDelta::microseconds(1)));
+        return Ok((
+            begin,
+            begin + TimeDelta::days(1) - TimeDelta::microseconds(1),
+        ));
     }
-    let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
-        "a UTC day, as 2026-11-29, or a time, as 2026-11-29T10:15:00Z".to_owned()
-    })?;
+    let time = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| "a UTC day, as 2026-11-29, or a time, as 2026-11-29T10:15:00Z".to_owned())?;
     Ok((time.to_utc(), time.to_utc()))
 }
 

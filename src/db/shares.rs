@@ -10,7 +10,7 @@ use crate::error::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::platform::lease::{ActiveModel, COLUMN, Column, Entity, Model};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 /// Rows of processes that ended long ago are removed after this many lives of a lease.

@@ -116,8 +116,10 @@ async fn records(
         let email = settings
             .wants_email_of(row)
             .and_then(|user| emails.get(&user));
-        let of_row = record::records(settings, row, email.map(String::as_str))
-            .map_err(|error| Fault::doing(format!("making the records of {}", row.event_id))(error))?;
+        let of_row =
+            record::records(settings, row, email.map(String::as_str)).map_err(|error| {
+                Fault::doing(format!("making the records of {}", row.event_id))(error)
+            })?;
         for mut record in of_row {
             record.headers.push((MARK.to_owned(), b"true".to_vec()));
             if !live {

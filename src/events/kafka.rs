@@ -37,6 +37,8 @@ type Producer = FutureProducer<Context>;
 /// What the client's threads tell us.
 #[derive(Debug, Default)]
 struct Reach {
+    /// Changes are logged: not of clients that live for one request.
+    is_told: bool,
     /// Why the broker cannot be reached; nothing while it can.
     problem: Mutex<Option<String>>,
     /// A delivery made room in the queue.
@@ -47,6 +49,7 @@ impl Reach {
     fn set(&self, problem: Option<String>) {
         let mut held = lock(&self.problem);
         match (&*held, &problem) {
+            _ if !self.is_told => {}
             (None, Some(problem)) => tracing::warn!(problem, "Kafka is not reachable; events wait"),
             (Some(_), None) => tracing::info!("Kafka is reachable"),
             _ => {}
@@ -70,10 +73,12 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.0.set(Some(reason.to_owned()));
-        } else {
-            tracing::debug!(%error, reason, "librdkafka");
+        use RDKafkaErrorCode as Code;
+        match error.rdkafka_error_code() {
+            Some(Code::AllBrokersDown | Code::Authentication | Code::SSL) => {
+                self.0.set(Some(reason.to_owned()));
+            }
+            _ => tracing::debug!(%error, reason, "librdkafka"),
         }
     }
 }
@@ -123,6 +128,7 @@ impl Kafka {
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", kafka.message_timeout_ms.to_string());
         let reach = Arc::new(Reach {
+            is_told: true,
             problem: Mutex::new(Some("not reached yet".to_owned())),
             delivered: Notify::new(),
         });

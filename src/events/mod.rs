@@ -33,16 +33,21 @@ use chrono::TimeDelta;
 use relay::Relay;
 use retention::Retention;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use store::Backlog;
 
 /// How often the backlog is counted.
 const MEASURE_PERIOD: Duration = Duration::from_secs(5);
+/// Counting takes at most one part of so many of the time.
+const MEASURE_SHARE: u32 = 100;
+/// However large the backlog is, it is counted so often.
+const MEASURE_PERIOD_MAX: Duration = Duration::from_secs(60);
 /// How often old events are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_secs(600);
 /// An event that has waited this long means that something is wrong.
@@ -65,6 +70,8 @@ struct Parts {
     wake: Arc<Notify>,
     started: AtomicBool,
     backlog: Mutex<Backlog>,
+    /// Not counted before.
+    measure_at: Mutex<Option<Instant>>,
 }
 
 impl Events {
@@ -90,6 +97,7 @@ impl Events {
                 wake,
                 started: AtomicBool::new(false),
                 backlog: Mutex::default(),
+                measure_at: Mutex::default(),
             }),
         }
     }
@@ -180,7 +188,7 @@ impl Events {
             Arc::default(),
             move || {
                 let this = measure.clone();
-                Box::pin(async move { this.measure().await.map(|_| Progress::Idle) })
+                Box::pin(async move { this.measure_seldom().await.map(|()| Progress::Idle) })
             },
         );
     }
@@ -216,6 +224,19 @@ impl Events {
         Ok(())
     }
 
+    /// Counts what waits, unless counting took so long that it would keep the database busy: a large backlog is counted
+    /// less often.
+    async fn measure_seldom(&self) -> Result<(), Fault> {
+        let now = Instant::now();
+        if *lock(&self.parts.measure_at) > Some(now) {
+            return Ok(());
+        }
+        self.measure().await?;
+        let pause = (now.elapsed() * MEASURE_SHARE).min(MEASURE_PERIOD_MAX);
+        *lock(&self.parts.measure_at) = Some(now + pause);
+        Ok(())
+    }
+
     /// Counts what waits, for [`Events::state`] and the metrics.
     ///
     /// # Errors
@@ -239,10 +260,11 @@ impl Events {
         Ok(backlog)
     }
 
-    fn lock_backlog(&self) -> std::sync::MutexGuard<'_, Backlog> {
-        self.parts
-            .backlog
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock_backlog(&self) -> MutexGuard<'_, Backlog> {
+        lock(&self.parts.backlog)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

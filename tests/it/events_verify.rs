@@ -76,9 +76,7 @@ impl Shop {
             .order_by_asc(outbox_event::Column::Id);
         self.app()
             .db()
-            .read("test.rows", async |c| {
-                Ok::<_, Fault>(query.all(&*c).await?)
-            })
+            .read("test.rows", async |c| Ok::<_, Fault>(query.all(&*c).await?))
             .await
             .unwrap()
     }
@@ -189,7 +187,10 @@ async fn produce(app: &App, key: &str, partition: Option<i32>, headers: &[(&str,
     if let Some(partition) = partition {
         record = record.partition(partition);
     }
-    producer.send(record, Duration::from_secs(30)).await.unwrap();
+    producer
+        .send(record, Duration::from_secs(30))
+        .await
+        .unwrap();
 }
 
 fn headers(id: OrderId, event: Uuid, version: i32) -> Vec<(&'static str, String)> {
@@ -231,7 +232,10 @@ async fn imported_orders_are_skipped() {
         .db()
         .write("test.imported", async |tx| {
             order::Entity::update_many()
-                .col_expr(order::Column::Origin, Expr::value(OrderOrigin::Import.as_str()))
+                .col_expr(
+                    order::Column::Origin,
+                    Expr::value(OrderOrigin::Import.as_str()),
+                )
                 .filter(order::Column::Id.eq(id))
                 .exec(&*tx)
                 .await?;
@@ -308,7 +312,10 @@ async fn damage_in_the_database_is_found() {
         let of = of(&problems, swapped);
         assert_eq!(of.len(), 2, "{of:?}");
         assert!(of.iter().all(|line| line.contains("comes with the id")));
-        one(unsent.0, "of version 4 was published and is not in the topic");
+        one(
+            unsent.0,
+            "of version 4 was published and is not in the topic",
+        );
         assert_eq!(problems.len(), 7, "{problems:?}");
     } else {
         one(lost.0, "version 2 has no event");
@@ -319,7 +326,10 @@ async fn damage_in_the_database_is_found() {
         assert_eq!(verified.elsewhere, 1);
         assert_eq!(problems.len(), 6, "{problems:?}");
     }
-    one(more.0, "is of version 4, which the order at version 3 never had");
+    one(
+        more.0,
+        "is of version 4, which the order at version 3 never had",
+    );
     one(nobody, "of version 1 is of no order that is there");
     one(unrecorded.0, "version 2 has no row of history");
 }
@@ -353,20 +363,36 @@ async fn damage_in_the_topic_is_found() {
     let found = shop.problems(other).await;
     assert_eq!(
         found,
-        [format!("version 1 comes with the id {changed}; it was {id}")]
+        [format!(
+            "version 1 comes with the id {changed}; it was {id}"
+        )]
     );
 
     // Another key, which may lead it to another partition; and the right key in the wrong one.
     let id = shop.rows(key).await[1].event_id.0;
     produce(app, "somebody", None, &headers(key, id, 2)).await;
     let found = shop.problems(key).await;
-    assert!(found.len() == 1 && found[0].contains("another key than its order's id"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].contains("another key than its order's id"),
+        "{found:?}"
+    );
     let id = shop.rows(place).await[1].event_id.0;
     for partition in 0..2 {
-        produce(app, &place.to_string(), Some(partition), &headers(place, id, 2)).await;
+        produce(
+            app,
+            &place.to_string(),
+            Some(partition),
+            &headers(place, id, 2),
+        )
+        .await;
     }
     let found = shop.problems(place).await;
-    assert!(found.iter().any(|line| line.contains("belongs in partition")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|line| line.contains("belongs in partition")),
+        "{found:?}"
+    );
 
     // Version 3 before version 2.
     shop.note(swapped).await;
@@ -383,20 +409,37 @@ async fn damage_in_the_topic_is_found() {
     );
 
     // An event that nobody wrote, of an order that is there, of one that is not, and something that is no event.
-    produce(app, &more.to_string(), None, &headers(more, app.clock().id(), 3)).await;
+    produce(
+        app,
+        &more.to_string(),
+        None,
+        &headers(more, app.clock().id(), 3),
+    )
+    .await;
     let found = shop.problems(more).await;
     assert!(
         found.len() == 1 && found[0].contains("which the order at version 2 never had"),
         "{found:?}"
     );
     let nobody: OrderId = app.clock().id();
-    produce(app, &nobody.to_string(), None, &headers(nobody, app.clock().id(), 1)).await;
+    produce(
+        app,
+        &nobody.to_string(),
+        None,
+        &headers(nobody, app.clock().id(), 1),
+    )
+    .await;
     let found = shop.problems(nobody).await;
-    assert!(found.len() == 1 && found[0].contains("is of no order"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].contains("is of no order"),
+        "{found:?}"
+    );
     produce(app, "x", None, &[]).await;
     let (_, problems) = shop.test.events_verify(&Verify::default()).await;
     assert!(
-        problems.iter().any(|line| line.ends_with("is no event: it has no ce_subject")),
+        problems
+            .iter()
+            .any(|line| line.ends_with("is no event: it has no ce_subject")),
         "{problems:?}"
     );
 }
@@ -443,7 +486,10 @@ async fn a_shop_that_is_busy_raises_no_false_alarm() {
     let shop = Shop::open(&[]).await;
     let app = shop.app();
     app.events().start(app.workers());
-    let (done, busy) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (done, busy) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let buying: Vec<_> = (0..BUYERS)
         .map(|_| {
             let (app, user) = (app.clone(), shop.user);
@@ -481,7 +527,10 @@ async fn kafka_away_is_told_within_seconds() {
     let error = tradepost::event_tools::verify(&test.app, &Verify::default(), |_| {})
         .await
         .unwrap_err();
-    assert!(error.to_string().starts_with("Kafka does not answer"), "{error}");
+    assert!(
+        error.to_string().starts_with("Kafka does not answer"),
+        "{error}"
+    );
     assert!(began.elapsed() < Duration::from_secs(30));
 }
 

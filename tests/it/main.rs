@@ -36,7 +36,9 @@ mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
-mod events_tools;
+mod events_kafka_sasl;
+mod events_outage;
+mod events_relay;
 mod events_verify;
 mod export;
 mod http_every_field;

@@ -59,7 +59,9 @@ impl Shop {
         eventually("the events are published", async || {
             self.test.app.events().run_until_idle().await.unwrap();
             let mut out = Vec::new();
-            event_tools::tail(&self.test.app, &tail, &mut out).await.unwrap();
+            event_tools::tail(&self.test.app, &tail, &mut out)
+                .await
+                .unwrap();
             let lines = String::from_utf8(out).unwrap();
             let events: Vec<Value> = lines
                 .lines()

@@ -34,7 +34,10 @@ fn facts(version: i32, first_ms: i64) -> Facts {
             id: id(7).into(),
             version,
             is_imported: false,
-            history: versions.clone().map(|version| (version, at(version))).collect(),
+            history: versions
+                .clone()
+                .map(|version| (version, at(version)))
+                .collect(),
         }),
         stored: versions
             .clone()
@@ -198,7 +201,10 @@ fn versions_that_are_swapped_and_other_ids_are_told() {
 
 #[test]
 fn wrong_keys_and_partitions_are_told() {
-    assert_one(&after(|facts| facts.seen[1].is_keyed = false), "another key");
+    assert_one(
+        &after(|facts| facts.seen[1].is_keyed = false),
+        "another key",
+    );
     assert_one(
         &after(|facts| facts.seen[1].partition = 1),
         "belongs in partition 0",
@@ -220,7 +226,10 @@ fn what_is_too_old_to_be_kept_is_not_demanded() {
     let mut old = facts(3, NOW_MS - 20 * DAY_MS);
     old.stored.clear();
     old.seen.remove(1);
-    assert_one(&problems(&rules(), &old), "version 2 is missing in the topic");
+    assert_one(
+        &problems(&rules(), &old),
+        "version 2 is missing in the topic",
+    );
 }
 
 #[test]

@@ -183,9 +183,9 @@ impl Pass<'_> {
 
     /// Places in the log are dense.
     async fn log_verify(&mut self, rules: &Rules) -> Result<(), Error> {
-        let since = rules.since.map_or(rules.kept_since, |since| {
-            since.max(rules.kept_since)
-        });
+        let since = rules
+            .since
+            .map_or(rules.kept_since, |since| since.max(rules.kept_since));
         let Some(span) = self.app.events().log_span(since).await? else {
             return Ok(());
         };
@@ -204,14 +204,9 @@ impl Pass<'_> {
     }
 
     /// The next orders and events behind an id, and the last id of them; that is nothing when all the rest is there.
-    async fn window(
-        &self,
-        after: Option<Uuid>,
-    ) -> Result<Option<(Option<Uuid>, Window)>, Error> {
+    async fn window(&self, after: Option<Uuid>) -> Result<Option<(Option<Uuid>, Window)>, Error> {
         let (orders, events) = (self.app.orders(), self.app.events());
-        let ids = orders
-            .order_ids_behind(after.map(OrderId), WINDOW)
-            .await?;
+        let ids = orders.order_ids_behind(after.map(OrderId), WINDOW).await?;
         let aggregates = events.aggregates_behind(after, WINDOW).await?;
         // A list that is full ends the window where it ends; the other one may go on behind.
         let full = |len: usize| len as u64 >= WINDOW;

@@ -30,7 +30,9 @@ pub enum What {
     NoHistory { version: i32 },
     #[error("event {event} of version {version} is of no order that is there")]
     NoOrder { version: i32, event: Uuid },
-    #[error("event {event} is of version {version}, which the order at version {current} never had")]
+    #[error(
+        "event {event} is of version {version}, which the order at version {current} never had"
+    )]
     UnknownVersion {
         version: i32,
         event: Uuid,

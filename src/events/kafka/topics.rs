@@ -58,7 +58,8 @@ impl Topics {
     /// # Errors
     /// Says for operators why it cannot.
     pub(super) async fn ensure(&self) -> Result<(), String> {
-        let context = Context(Arc::new(Reach::default()));
+        let reach = Arc::new(Reach::default());
+        let context = Context(Arc::clone(&reach));
         let admin: AdminClient<Context> = self
             .admin_config
             .create_with_context(context)
@@ -72,7 +73,12 @@ impl Topics {
                 Err(reason)
             }
         };
-        let difference = difference(&found?, &self.names, self.partitions);
+        // Why it did not answer, if the client was told: a wrong password, a certificate that is not trusted.
+        let found = found.map_err(|error| match reach.problem() {
+            Some(problem) => format!("{error}: {problem}"),
+            None => error,
+        })?;
+        let difference = difference(&found, &self.names, self.partitions);
         let mut seen = lock(&self.seen);
         let told = seen.as_ref().and_then(|seen| seen.difference.clone());
         if let Some(difference) = &difference
@@ -85,11 +91,11 @@ impl Topics {
     }
 
     async fn create(&self, admin: &AdminClient<Context>) -> Result<(), String> {
-        let replication = TopicReplication::Fixed(self.replication);
         let new: Vec<NewTopic<'_>> = self
             .names
             .iter()
             .map(|topic| {
+                let replication = TopicReplication::Fixed(self.replication);
                 NewTopic::new(topic, self.partitions, replication)
                     .set("cleanup.policy", "delete")
                     .set("retention.ms", &self.retention_ms)

@@ -34,7 +34,7 @@ pub(super) async fn ready(
     settings: &Settings,
     rows: Vec<outbox_event::Model>,
 ) -> Result<Vec<Ready>, Fault> {
-    let wants_email = |row| settings.wants_email_of(row);
+    let wants_email = |row: &outbox_event::Model| settings.wants_email_of(row);
     let users: Vec<Uuid> = rows.iter().filter_map(wants_email).collect();
     let emails = if users.is_empty() {
         HashMap::new()

@@ -6,6 +6,7 @@
 //! a shard's lease without knowing may repeat events of it, never reorder them.
 
 mod flow;
+mod rows;
 
 use super::shards::{Shards, Tenure};
 use super::window::Window;
@@ -21,6 +22,7 @@ use crate::workers::Progress;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use rows::Found;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -133,10 +135,30 @@ impl ShardedRelay {
         } else if self.shards.is_due(&memory.tenure) && !memory.tenure.held().is_empty() {
             // Whoever cannot reach the broker keeps its shards: the others cannot reach it either, most likely.
             let busy = memory.window.shards();
-            memory.tenure = self.shards.renew(memory.tenure, busy).await?;
+            let tenure = self.shards.renew(memory.tenure, busy).await?;
+            self.adopt(memory, tenure);
         }
         self.idle.notify_waiters();
         Ok(())
+    }
+
+    /// Takes a new tenure over. What waits of shards that are not ours any more is forgotten; what of them the broker's
+    /// client has is purged, together with all else it has, which is sent again. Returns whether anything changed.
+    fn adopt(&self, memory: &mut Memory, tenure: Tenure) -> bool {
+        let before = std::mem::replace(&mut memory.tenure, tenure);
+        if before.working() == tenure.working() {
+            return false;
+        }
+        tracing::info!(
+            shards = tenure.working().len(),
+            members = tenure.members(),
+            "the relay's shards"
+        );
+        let fly = memory.window.keep_only(tenure.working());
+        if !fly.without(tenure.held()).is_empty() {
+            self.broker.abandon();
+        }
+        true
     }
 
     /// One pass, after which the shards are given up; while another task runs passes, waits for the end of one that
@@ -224,10 +246,6 @@ impl ShardedRelay {
         }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.stop.get().is_some_and(CancellationToken::is_cancelled)
-    }
-
     /// Whether one more refusal sets a row aside.
     fn parks(&self, row: &super::reading::Named) -> bool {
         row.attempts + 1 >= self.attempts_max
@@ -248,7 +266,9 @@ impl ShardedRelay {
             // None: it was published meanwhile by another process, which was luckier.
             Ok(0) => {}
             Ok(_) => super::tell_refusal(&row, &reason, parked_at.is_some()),
-            Err(fault) => swallow(Err::<(), _>(fault), "noting a refused event"),
+            Err(fault) => {
+                swallow(Err::<(), _>(fault), "noting a refused event");
+            }
         }
     }
 }

@@ -45,10 +45,6 @@ impl ShardSet {
         Self(self.0 & !other.0)
     }
 
-    pub(super) fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     pub(super) fn len(self) -> usize {
         self.0.count_ones() as usize
     }
@@ -180,19 +176,25 @@ impl Window {
         (wanted, left)
     }
 
-    /// Takes rows of the read that is underway, in the order of their ids. Returns how many were new.
-    pub(super) fn add(&mut self, rows: Vec<Ready>) -> usize {
-        let mut added = 0;
+    /// Takes rows of the read that is underway, in the order of their ids. Returns how many were new, and how many were
+    /// left for later.
+    pub(super) fn add(&mut self, rows: Vec<Ready>) -> (usize, usize) {
+        let (mut added, mut left) = (0, 0);
         let mut full: HashSet<Uuid> = HashSet::new();
         for Ready { row, records } in rows {
             let (id, aggregate) = (row.id, row.aggregate_id);
-            if self.is_known(id, aggregate) || full.contains(&aggregate) {
+            if self.is_known(id, aggregate) {
+                continue;
+            }
+            if full.contains(&aggregate) {
+                left += 1;
                 continue;
             }
             let chain = self.chains.entry(aggregate).or_default();
             if chain.len() >= CHAIN_MAX {
                 // Nothing behind it either, or it would be overtaken.
                 full.insert(aggregate);
+                left += 1;
                 continue;
             }
             if chain.is_empty() {
@@ -203,7 +205,7 @@ impl Window {
             self.rows.insert(id, Held { row, state });
             added += 1;
         }
-        added
+        (added, left)
     }
 
     fn is_known(&self, id: i64, aggregate: Uuid) -> bool {

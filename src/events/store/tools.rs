@@ -7,8 +7,8 @@ use entity::events::outbox_event::{COLUMN, Column, Entity, Model};
 use entity::ids::EventId;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -177,7 +177,15 @@ fn stored(aggregate_type: &str) -> Select<Entity> {
 fn stored_rows(rows: Vec<Row>) -> Vec<Stored> {
     rows.into_iter()
         .map(
-            |(aggregate_id, version, event_id, created_at, published_at, parked_at, log_position)| {
+            |(
+                aggregate_id,
+                version,
+                event_id,
+                created_at,
+                published_at,
+                parked_at,
+                log_position,
+            )| {
                 Stored {
                     aggregate_id,
                     version,

@@ -2,6 +2,7 @@
 
 pub(crate) mod books;
 pub(crate) mod csv_file;
+mod events;
 pub(crate) mod graph;
 pub(crate) mod http;
 pub(crate) mod process;

@@ -1,20 +1,16 @@
 //! The loop of a pass: whatever can be begun is begun, then the next thing to end is waited for.
 
-use super::super::reading::{self, Ready};
+use super::super::reading::Ready;
 use super::super::shards::Tenure;
 use super::super::window::ShardSet;
-use super::{Memory, ShardedRelay};
+use super::{Found, Memory, ShardedRelay};
 use crate::error::Fault;
 use crate::events::broker::{Outcome, Outgoing};
-use crate::events::store;
-use entity::events::outbox_event;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-use uuid::Uuid;
 
 /// How long what is on its way may take after the program was told to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -32,14 +28,6 @@ const MARKS_AT_ONCE: usize = 2;
 const SCAN_MAX: usize = 65_536;
 /// Ends of sends that are settled before anything else is begun.
 const SETTLE_MAX: usize = 512;
-
-/// What a step of a read has found.
-enum Found {
-    /// Which rows there are.
-    Ids(Vec<(i64, Uuid)>),
-    /// The rows, and how many there were before those that others published or set aside were left out.
-    Rows(Vec<Ready>, usize),
-}
 
 /// What has ended.
 enum Ended {
@@ -73,6 +61,8 @@ pub(super) struct Flow<'a> {
     poll_at: Instant,
     mark_at: Option<Instant>,
     ticked_at: Instant,
+    /// Shards that are leaving are looked at then.
+    leave_at: Instant,
     /// The program was told to stop, and what is on its way may take until then.
     give_up_at: Option<Instant>,
 }
@@ -96,8 +86,9 @@ impl<'a> Flow<'a> {
             limit: None,
             left: 0,
             poll_at: now + relay.poll,
-            mark_at: None,
+            mark_at: Some(now),
             ticked_at: now,
+            leave_at: now,
             give_up_at: None,
         }
     }
@@ -187,7 +178,7 @@ impl<'a> Flow<'a> {
             return;
         }
         let tenure = self.memory.tenure;
-        let is_leaving = !tenure.leaving().is_empty() && now >= self.ticked_at + TICK;
+        let is_leaving = !tenure.leaving().is_empty() && now >= self.leave_at;
         if self.relay.shards.is_over(&tenure) {
             tracing::warn!("the leases of the relay's shards ended before they were renewed");
             self.change_tenure(Tenure::default());
@@ -201,26 +192,14 @@ impl<'a> Flow<'a> {
             let shards = &self.relay.shards;
             let tenure = self.memory.tenure;
             self.renewal = Some(shards.renew(tenure, busy).boxed());
+            self.leave_at = now + TICK;
         }
     }
 
-    /// Forgets what waits of shards that are not ours any more. What of them the broker's client has is purged, together
-    /// with all else it has, which is sent again.
     fn change_tenure(&mut self, tenure: Tenure) {
-        let before = std::mem::replace(&mut self.memory.tenure, tenure);
-        if before.working() == tenure.working() {
-            return;
+        if self.relay.adopt(self.memory, tenure) {
+            self.look = true;
         }
-        tracing::info!(
-            shards = tenure.working().len(),
-            members = tenure.members(),
-            "the relay's shards"
-        );
-        let fly = self.memory.window.keep_only(tenure.working());
-        if !fly.without(tenure.held()).is_empty() {
-            self.relay.broker.abandon();
-        }
-        self.look = true;
     }
 
     fn begin_marks(&mut self, now: Instant) {
@@ -284,13 +263,12 @@ impl<'a> Flow<'a> {
 
     async fn next(&mut self) -> Ended {
         let memory = &mut *self.memory;
-        let mut time = self.ticked_at + TICK;
-        for at in [self.mark_at, self.give_up_at] {
-            time = at.map_or(time, |at| time.min(at));
-        }
-        if self.look && self.read.is_none() {
-            time = time.min(self.look_at.max(Instant::now()));
-        }
+        let (now, tick) = (Instant::now(), self.ticked_at + TICK);
+        // What is due already waits for something else: it is begun when that ends.
+        let look_at = (self.look && self.read.is_none()).then_some(self.look_at);
+        let times = [self.mark_at, self.give_up_at, look_at];
+        let ahead = times.into_iter().flatten().filter(|at| *at > now);
+        let time = ahead.min().map_or(tick, |at| at.min(tick));
         tokio::select! {
             Some((id, outcome)) = memory.sends.next(), if !memory.sends.is_empty() => Ended::Send(id, outcome),
             found = end_of(&mut self.read) => Ended::Read(found),
@@ -312,6 +290,9 @@ impl<'a> Flow<'a> {
                 marked?;
                 metrics::counter!("tradepost_events_published_total").increment(ids.len() as u64);
                 self.memory.window.marked(&ids);
+                if self.memory.window.acknowledged() > 0 {
+                    self.mark_at.get_or_insert_with(Instant::now);
+                }
             }
             Ended::Renewal(tenure) => self.change_tenure(tenure?),
             Ended::Refusal => {}
@@ -344,7 +325,7 @@ impl<'a> Flow<'a> {
             Found::Ids(ids) => {
                 let is_full = self.limit.take().is_some_and(|limit| ids.len() >= limit);
                 let (mut wanted, left) = self.memory.window.wanted(&ids);
-                self.look |= is_full || wanted.len() > size;
+                self.look |= is_full || left > 0 || wanted.len() > size;
                 self.left = left;
                 wanted.truncate(size);
                 if wanted.is_empty() {
@@ -362,7 +343,8 @@ impl<'a> Flow<'a> {
                     working.contains(ready.row.shard) && !waiting.contains(ready.row.aggregate_id)
                 };
                 let rows = rows.into_iter().filter(is_ours).collect();
-                let added = self.memory.window.add(rows);
+                let (added, left) = self.memory.window.add(rows);
+                self.look |= left > 0;
                 self.end_read(added);
             }
         }
@@ -398,9 +380,10 @@ impl<'a> Flow<'a> {
                 if let Some(row) = self.memory.window.break_off(id) {
                     // Before it is read again, it is noted: one that is set aside is then left out by the query, and
                     // goes at once when somebody lets it go again.
-                    let attempts = match self.relay.parks(&row) {
-                        true => 0,
-                        false => row.attempts,
+                    let attempts = if self.relay.parks(&row) {
+                        0
+                    } else {
+                        row.attempts
                     };
                     let now = self.relay.clock.now();
                     self.memory.waiting.add(row.aggregate_id, now, attempts);
@@ -422,68 +405,6 @@ impl<'a> Flow<'a> {
         self.memory.window.break_off(id);
         self.look = true;
         metrics::counter!("tradepost_events_outcomes_total", "outcome" => outcome).increment(1);
-    }
-}
-
-impl ShardedRelay {
-    async fn pending(
-        &self,
-        shards: Option<&[i32]>,
-        limit: usize,
-        waiting: &[Uuid],
-    ) -> Result<Vec<outbox_event::Model>, Fault> {
-        self.db
-            .read("outbox.pending", async |c| {
-                Ok(store::pending(&*c, shards, limit as u64, waiting).await?)
-            })
-            .await
-    }
-
-    async fn pending_ids(
-        &self,
-        shards: Option<&[i32]>,
-        limit: usize,
-        waiting: &[Uuid],
-    ) -> Result<Vec<(i64, Uuid)>, Fault> {
-        self.db
-            .read("outbox.pending_ids", async |c| {
-                Ok(store::pending_ids(&*c, shards, limit as u64, waiting).await?)
-            })
-            .await
-    }
-
-    async fn rows(&self, ids: &[i64]) -> Result<Vec<outbox_event::Model>, Fault> {
-        self.db
-            .read("outbox.rows", async |c| Ok(store::rows(&*c, ids).await?))
-            .await
-    }
-
-    /// Makes the records, without rows that another process published meanwhile; and without all of an aggregate of
-    /// which it set one aside, since the others stand behind that.
-    async fn ready(&self, rows: Vec<outbox_event::Model>) -> Result<Found, Fault> {
-        let seen = rows.len();
-        let parked: HashSet<Uuid> = rows
-            .iter()
-            .filter(|row| row.parked_at.is_some() && row.published_at.is_none())
-            .map(|row| row.aggregate_id)
-            .collect();
-        let rows = rows
-            .into_iter()
-            .filter(|row| row.published_at.is_none() && !parked.contains(&row.aggregate_id));
-        let ready = reading::ready(&self.db, &self.settings, rows.collect()).await?;
-        Ok(Found::Rows(ready, seen))
-    }
-
-    /// Marks rows. Whoever has their shards now: it is true that they were acknowledged. Fewer may be marked, if another
-    /// process sent them too.
-    async fn mark(&self, ids: &[i64]) -> Result<(), Fault> {
-        let now = self.clock.now();
-        self.db
-            .write("outbox.mark", async |tx| {
-                store::mark(&*tx, ids, now).await?;
-                Ok::<_, Fault>(())
-            })
-            .await
     }
 }
 
