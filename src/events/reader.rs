@@ -174,7 +174,7 @@ struct Log {
 impl Log {
     async fn next(&mut self, follow: bool) -> Result<Option<(Record, Place)>, Fault> {
         loop {
-            while let Some(row) = self.page.next() {
+            for row in self.page.by_ref() {
                 self.position = row.log_position.unwrap_or(self.position);
                 let record =
                     record::main(&self.settings, &row).map_err(Fault::doing("reading an event"))?;

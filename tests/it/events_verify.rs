@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tradepost::app::App;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::model::Scope;
 use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
 use tradepost::error::Fault;
 use tradepost::event_tools::verify::Verify;
@@ -104,7 +103,7 @@ impl Shop {
             .unwrap();
     }
 
-    async fn delete(&self, event: EventId) {
+    pub(crate) async fn delete(&self, event: EventId) {
         self.app()
             .db()
             .write("test.delete", async |tx| {
@@ -125,6 +124,25 @@ impl Shop {
             .db()
             .write("test.insert", async |tx| {
                 outbox::insert(&*tx, self.app().clock(), vec![event.clone()]).await?;
+                Ok::<_, Fault>(())
+            })
+            .await
+            .unwrap();
+    }
+
+    /// Makes an order one that was imported.
+    pub(crate) async fn import(&self, id: OrderId) {
+        self.app()
+            .db()
+            .write("test.imported", async |tx| {
+                order::Entity::update_many()
+                    .col_expr(
+                        order::Column::Origin,
+                        Expr::value(OrderOrigin::Import.as_str()),
+                    )
+                    .filter(order::Column::Id.eq(id))
+                    .exec(&*tx)
+                    .await?;
                 Ok::<_, Fault>(())
             })
             .await
@@ -228,21 +246,7 @@ async fn imported_orders_are_skipped() {
     let shop = Shop::open(&[]).await;
     let id = shop.order().await;
     shop.publish().await;
-    shop.app()
-        .db()
-        .write("test.imported", async |tx| {
-            order::Entity::update_many()
-                .col_expr(
-                    order::Column::Origin,
-                    Expr::value(OrderOrigin::Import.as_str()),
-                )
-                .filter(order::Column::Id.eq(id))
-                .exec(&*tx)
-                .await?;
-            Ok::<_, Fault>(())
-        })
-        .await
-        .unwrap();
+    shop.import(id).await;
     let event = shop.rows(id).await.remove(0);
     shop.delete(event.event_id).await;
     shop.order().await;
@@ -446,8 +450,8 @@ async fn damage_in_the_topic_is_found() {
 
 #[tokio::test]
 async fn what_is_older_than_the_retention_is_not_demanded() {
-    let _kafka = kafka_in_use().await;
-    let shop = Shop::open(&[]).await;
+    // Kafka takes no record of tomorrow, so the log on this run's database it is.
+    let shop = Shop::open(&[("kafka.brokers", json!(""))]).await;
     let old = shop.order_at(3).await;
     shop.publish().await;
     let before = shop.app().clock().now();
@@ -507,13 +511,14 @@ async fn a_shop_that_is_busy_raises_no_false_alarm() {
         })
         .collect();
     let mut last = 0;
-    for _ in 0..8 {
+    let mut passes = 0;
+    while passes < 8 || last < 100 {
+        passes += 1;
         let (verified, problems) = shop.test.events_verify(&Verify::default()).await;
         assert!(problems.is_empty(), "{}", problems.join("\n"));
         last = verified.orders;
         assert_eq!(busy.load(Ordering::SeqCst), BUYERS);
     }
-    assert!(last > 0);
     done.store(true, Ordering::SeqCst);
     futures::future::join_all(buying).await;
     assert!(app.workers().shut_down(Duration::from_secs(10)).await);
@@ -533,6 +538,3 @@ async fn kafka_away_is_told_within_seconds() {
     );
     assert!(began.elapsed() < Duration::from_secs(30));
 }
-
-/// `Shop::problems` and others name scopes of orders; a customer's own note is none.
-const _: Scope = Scope::All;

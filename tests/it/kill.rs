@@ -164,6 +164,8 @@ async fn verify(test: &TestApp, staff: &Client, acknowledged: &HashMap<String, S
         events.values().all(|ids| ids.len() == 1),
         "an event was repeated under another id"
     );
+    let verified = test.events_agree().await;
+    assert_eq!(verified.orders, acknowledged.len() as u64);
 }
 
 /// The ids of the events of each order; a repeat has the same id.

@@ -199,7 +199,7 @@ mod tests {
     fn seen(number: u64) -> Seen {
         let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Seen {
-            order: Uuid::from_u64_pair(0, spread % 977),
+            order: Uuid::from_u64_pair(0, spread % 99_977),
             partition: i32::try_from(spread % 3).unwrap(),
             offset: i64::try_from(number).unwrap(),
             event: Uuid::from_u64_pair(1, number),
@@ -227,5 +227,37 @@ mod tests {
             }
             assert_eq!(found, expected, "{count} in runs of {run}");
         }
+    }
+
+    /// The most memory that the process has had so far.
+    fn peak_kb() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    #[ignore = "long: runs with scripts/test --full, alone"]
+    fn ten_million_records_are_sorted_in_little_memory() {
+        const COUNT: u64 = 10_000_000;
+        let before = peak_kb();
+        let mut sorter = Sorter::new();
+        for number in 0..COUNT {
+            sorter.push(seen(number)).unwrap();
+        }
+        let mut sorted = sorter.finish().unwrap();
+        let (mut found, mut last) = (0, None);
+        while let Some(order) = sorted.next_order() {
+            assert!(last < Some(order));
+            last = Some(order);
+            found += sorted.take_order().unwrap().len() as u64;
+        }
+        assert_eq!(found, COUNT);
+        let grown = peak_kb() - before;
+        println!("{COUNT} records were sorted in {grown} kB");
+        assert!(grown < 64_000, "{grown} kB");
     }
 }

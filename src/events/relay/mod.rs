@@ -1,7 +1,7 @@
 //! The relay: takes rows of the outbox in order, publishes them, and marks them.
 //!
-//! With Kafka, any number of processes share the shards ([`sharded`]); without it, one process at a time gives rows
-//! their place in the log ([`log`]). What holds for both, whatever happens: the first appearance of each event of an
+//! With Kafka, any number of processes share the shards (`sharded`); without it, one process at a time gives rows
+//! their place in the log (`log`). What holds for both, whatever happens: the first appearance of each event of an
 //! aggregate is in the order of its rows, and a repeat repeats an event with the same id. A row is marked after all its
 //! records were acknowledged, so a crash in between leads to a repeat, never to a loss. A broker that is away is waited
 //! for; only a row that can never be sent is set aside.

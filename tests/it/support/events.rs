@@ -2,8 +2,8 @@
 
 use super::TestApp;
 use super::wait::eventually;
-use tradepost::event_tools::verify::{Verified, Verify};
-use tradepost::event_tools::{self};
+use tradepost::event_tools;
+use tradepost::event_tools::verify::{Problem, Verified, Verify};
 
 impl TestApp {
     /// Publishes what waits, unless another process does, and fails unless `events verify --settled` finds nothing wrong.
@@ -27,7 +27,7 @@ impl TestApp {
     /// What `events verify` compares, and what it finds wrong.
     pub(crate) async fn events_verify(&self, options: &Verify) -> (Verified, Vec<String>) {
         let mut problems = Vec::new();
-        let report = |problem: &event_tools::verify::Problem| problems.push(problem.to_string());
+        let report = |problem: &Problem| problems.push(problem.to_string());
         let verified = event_tools::verify(&self.app, options, report)
             .await
             .unwrap();
