@@ -39,6 +39,7 @@ mod events_kafka;
 mod events_kafka_sasl;
 mod events_outage;
 mod events_relay;
+mod events_tools;
 mod events_verify;
 mod export;
 mod http_every_field;
