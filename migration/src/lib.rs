@@ -55,6 +55,8 @@ mod m20261121_000205_create_simulated_gateway_operations;
 mod m20261121_000206_create_simulated_gateway_webhooks;
 mod m20261121_000210_create_wallet_holds;
 mod m20261121_000211_create_transactions;
+mod m20261129_000250_index_outbox_events_waiting;
+mod m20261129_000251_drop_index_outbox_events_pending;
 mod m20261129_000270_create_consumer_positions;
 mod m20261129_000271_create_consumer_inbox;
 mod m20261129_000272_create_dead_letters;
@@ -113,6 +115,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000206_create_simulated_gateway_webhooks::Migration),
             Box::new(m20261121_000210_create_wallet_holds::Migration),
             Box::new(m20261121_000211_create_transactions::Migration),
+            Box::new(m20261129_000250_index_outbox_events_waiting::Migration),
+            Box::new(m20261129_000251_drop_index_outbox_events_pending::Migration),
             Box::new(m20261129_000270_create_consumer_positions::Migration),
             Box::new(m20261129_000271_create_consumer_inbox::Migration),
             Box::new(m20261129_000272_create_dead_letters::Migration),

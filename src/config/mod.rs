@@ -5,6 +5,7 @@
 
 mod checkout;
 mod consumer;
+mod kafka;
 mod payments;
 mod secret;
 mod sections;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use checkout::Checkout;
 pub use consumer::{Consumer, Notifications};
+pub use kafka::{Compression, Kafka, SecurityProtocol};
 pub use payments::Payments;
 pub use secret::Secret;
 pub use sections::*;
@@ -130,6 +132,7 @@ impl Config {
         self.payments.check(&mut problems);
         self.database.check(&mut problems);
         self.cache.check(&mut problems);
+        self.kafka.check(&mut problems);
         self.events.check(&mut problems);
         self.consumer.check(&mut problems);
         self.notifications.check(&mut problems);

@@ -108,20 +108,12 @@ pub struct Cache {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Kafka {
-    pub brokers: String,
-    pub partitions: i32,
-    pub replication: i32,
-    pub message_timeout_ms: u64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Events {
     pub topic_prefix: String,
     pub order_created_topic: String,
     pub include_email: bool,
     pub batch_size: u64,
+    pub in_flight_max: usize,
     pub poll_ms: u64,
     pub lease_ms: u64,
     pub attempts_max: i32,
@@ -305,6 +297,13 @@ impl Cache {
 impl Events {
     pub(super) fn check(&self, problems: &mut Vec<String>) {
         within(problems, "events.batch_size", self.batch_size, 1, 10_000);
+        within(
+            problems,
+            "events.in_flight_max",
+            self.in_flight_max,
+            100,
+            100_000,
+        );
         within(problems, "events.poll_ms", self.poll_ms, 5, 60_000);
         within(problems, "events.lease_ms", self.lease_ms, 500, 600_000);
         within(problems, "events.attempts_max", self.attempts_max, 1, 1_000);

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod migrate;
 mod open;
 pub mod page;
+pub mod shares;
 mod sum;
 
 use crate::cache::trace;

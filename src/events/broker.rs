@@ -6,7 +6,6 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::health::Health;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -15,7 +14,7 @@ use uuid::Uuid;
 pub struct Outgoing {
     /// The row's id in the outbox.
     pub row_id: i64,
-    /// Its aggregate: rows of one aggregate are sent one after another.
+    /// Its aggregate.
     pub aggregate_id: Uuid,
     /// What is sent; the row is done when the broker has all of it.
     pub records: Vec<Record>,
@@ -30,6 +29,8 @@ pub enum Outcome {
     Unreachable(String),
     /// The broker will never take this row as it is.
     Refused(String),
+    /// [`Broker::abandon`] was called: whether the broker has it is not known, and not asked.
+    Abandoned,
 }
 
 /// Takes records. A new kind of broker implements this, and [`of`] chooses it.
@@ -40,12 +41,16 @@ pub trait Broker: std::fmt::Debug + Send + Sync + 'static {
     /// Says for operators why it is not there.
     fn prepare(&self) -> BoxFuture<'_, Result<(), String>>;
 
-    /// Sends rows, which are given in the outbox's order. Rows of one aggregate are sent one after another, each when
-    /// the broker has the one before; after one that was not sent, its aggregate's later rows are left out.
-    /// Different aggregates go side by side. Yields indexes into `rows` as they are done.
-    fn publish<'a>(&'a self, rows: &'a [Outgoing]) -> BoxStream<'a, (usize, Outcome)>;
+    /// Whether it is worth handing it rows now. What it has already may still arrive.
+    fn is_reachable(&self) -> bool {
+        true
+    }
 
-    /// Forgets what is queued and not sent: another relay sends it now.
+    /// Sends a row and waits for the broker's word on all its records. The caller keeps rows of one aggregate in order:
+    /// it sends each when the broker has the one before.
+    fn send(&self, row: Outgoing) -> BoxFuture<'static, Outcome>;
+
+    /// Forgets what it has and did not send yet, which becomes [`Outcome::Abandoned`]: another relay sends it now.
     fn abandon(&self);
 
     /// Whether publishing gives rows a dense place in the log.
@@ -63,7 +68,19 @@ pub fn of(config: &Config) -> Result<Arc<dyn Broker>, Fault> {
     if config.kafka.brokers.is_empty() {
         return Ok(Arc::new(Embedded));
     }
-    kafka(config, Settings::of(config).first_topics())
+    kafka(config, topics(config))
+}
+
+/// All topics, the main ones first.
+fn topics(config: &Config) -> Vec<String> {
+    let settings = Settings::of(config);
+    let mut topics = settings.topics();
+    for topic in settings.first_topics() {
+        if !topics.contains(&topic) {
+            topics.push(topic);
+        }
+    }
+    topics
 }
 
 #[cfg(feature = "kafka")]
@@ -71,8 +88,8 @@ pub fn of(config: &Config) -> Result<Arc<dyn Broker>, Fault> {
     clippy::unnecessary_wraps,
     reason = "without the feature this is an error"
 )]
-fn kafka(config: &Config, first_topics: Vec<String>) -> Result<Arc<dyn Broker>, Fault> {
-    Ok(Arc::new(super::kafka::Kafka::new(config, first_topics)))
+fn kafka(config: &Config, topics: Vec<String>) -> Result<Arc<dyn Broker>, Fault> {
+    Ok(Arc::new(super::kafka::Kafka::new(config, topics)))
 }
 
 #[cfg(not(feature = "kafka"))]
@@ -88,7 +105,7 @@ pub fn look(config: &Config) -> Health {
     if config.kafka.brokers.is_empty() {
         return Health::off("none configured: the outbox itself is the log");
     }
-    look_at_kafka(config, &Settings::of(config).first_topics())
+    look_at_kafka(config, &topics(config))
 }
 
 #[cfg(feature = "kafka")]

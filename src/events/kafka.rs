@@ -3,37 +3,42 @@
 //! A row is done when the broker said so for each of its records. "Timed out" does not mean "not written", so the
 //! client retries by itself for `kafka.message_timeout_ms` before the relay sends again, with the same `ce_id`.
 
+mod connection;
+mod topics;
+
 use super::broker::{Broker, Outcome, Outgoing};
 use super::record::Record;
 use crate::config::Config;
 use crate::health::Health;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig};
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use uuid::Uuid;
+use topics::Topics;
 
-/// How long a request for topics may take; the relay tries again.
-const ADMIN_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) use connection::client;
+pub(super) use topics::difference;
+
 /// A full queue empties as records are delivered; this bounds the wait when a delivery was missed.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(50);
-/// Between attempts of the client to reach a broker, at most; its default of 10 s would delay recovery.
-const RECONNECT_MAX_MS: &str = "1000";
+/// What the client holds at most. The relay's own limit of rows comes first, unless records are very large.
+const QUEUE_KBYTES_MAX: &str = "131072";
+/// What Kafka adds to a record at most: lengths, offsets, and the head of its batch.
+const RECORD_OVERHEAD: usize = 128;
 
 type Producer = FutureProducer<Context>;
 
 /// What the client's threads tell us.
 #[derive(Debug, Default)]
 struct Reach {
+    /// Changes are logged: not of clients that live for one request.
+    is_told: bool,
     /// Why the broker cannot be reached; nothing while it can.
     problem: Mutex<Option<String>>,
     /// A delivery made room in the queue.
@@ -44,6 +49,7 @@ impl Reach {
     fn set(&self, problem: Option<String>) {
         let mut held = lock(&self.problem);
         match (&*held, &problem) {
+            _ if !self.is_told => {}
             (None, Some(problem)) => tracing::warn!(problem, "Kafka is not reachable; events wait"),
             (Some(_), None) => tracing::info!("Kafka is reachable"),
             _ => {}
@@ -67,70 +73,90 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.0.set(Some(reason.to_owned()));
-        } else {
-            tracing::debug!(%error, reason, "librdkafka");
+        use RDKafkaErrorCode as Code;
+        match error.rdkafka_error_code() {
+            Some(Code::AllBrokersDown | Code::Authentication | Code::SSL) => {
+                self.0.set(Some(reason.to_owned()));
+            }
+            _ => tracing::debug!(%error, reason, "librdkafka"),
         }
     }
 }
 
 /// The producer and what is known about the cluster.
 pub(super) struct Kafka {
-    brokers: String,
-    producer_config: ClientConfig,
-    partitions: i32,
-    replication: i32,
-    retention_ms: String,
-    first_topics: Vec<String>,
-    /// Made at first use, and anew after [`Broker::abandon`].
-    producer: Mutex<Option<Producer>>,
-    /// Topics that were seen to exist.
-    topics: Mutex<BTreeSet<String>>,
-    reach: Arc<Reach>,
+    cluster: Arc<Cluster>,
+    topics: Topics,
 }
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kafka")
-            .field("brokers", &self.brokers)
+            .field("brokers", &self.cluster.brokers)
             .finish_non_exhaustive()
     }
+}
+
+/// What sending needs; shared by all sends.
+struct Cluster {
+    brokers: String,
+    producer_config: ClientConfig,
+    record_bytes_max: usize,
+    /// Made at first use, and anew after [`Broker::abandon`].
+    producer: Mutex<Option<Producer>>,
+    reach: Arc<Reach>,
 }
 
 impl Kafka {
     /// Connects to nothing yet.
     #[must_use]
-    pub(super) fn new(config: &Config, first_topics: Vec<String>) -> Self {
+    pub(super) fn new(config: &Config, topics: Vec<String>) -> Self {
         let kafka = &config.kafka;
         let mut producer_config = client(config);
         producer_config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("compression.type", "zstd")
-            .set("linger.ms", "2")
+            .set("compression.type", kafka.compression.as_str())
+            .set("linger.ms", kafka.linger_ms.to_string())
+            .set("queue.buffering.max.kbytes", QUEUE_KBYTES_MAX)
+            // The limit of a batch on its way to the broker; a record alone in it must fit.
+            .set(
+                "message.max.bytes",
+                (kafka.record_bytes_max + RECORD_OVERHEAD).to_string(),
+            )
             // The partitioner of Java's clients: joins with their topics find a key in the same partition.
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", kafka.message_timeout_ms.to_string());
         let reach = Arc::new(Reach {
+            is_told: true,
             problem: Mutex::new(Some("not reached yet".to_owned())),
             delivered: Notify::new(),
         });
         Self {
-            brokers: kafka.brokers.clone(),
-            producer_config,
-            partitions: kafka.partitions,
-            replication: kafka.replication,
-            retention_ms: Duration::from_secs(config.events.retention_days.unsigned_abs() * 86_400)
-                .as_millis()
-                .to_string(),
-            first_topics,
-            producer: Mutex::default(),
-            topics: Mutex::default(),
-            reach,
+            topics: Topics::new(config, topics),
+            cluster: Arc::new(Cluster {
+                brokers: kafka.brokers.clone(),
+                producer_config,
+                record_bytes_max: kafka.record_bytes_max,
+                producer: Mutex::default(),
+                reach,
+            }),
         }
     }
 
+    /// One request tells both that the cluster answers and that the topics exist.
+    async fn ensure_topics(&self) -> Result<(), String> {
+        let reach = &self.cluster.reach;
+        if reach.problem().is_none() && self.topics.are_known() {
+            return Ok(());
+        }
+        let result = self.topics.ensure().await;
+        reach.set(result.clone().err());
+        result
+    }
+}
+
+impl Cluster {
     fn producer(&self) -> Result<Producer, KafkaError> {
         let mut held = lock(&self.producer);
         if let Some(producer) = &*held
@@ -144,85 +170,24 @@ impl Kafka {
         Ok(producer)
     }
 
-    /// Makes topics that are not there. One request tells both that the cluster answers and that they exist.
-    async fn ensure(&self, topics: BTreeSet<String>) -> Result<(), String> {
-        let missing: BTreeSet<String> = match self.reach.problem() {
-            // After an outage the cluster is asked again, whatever was seen before.
-            Some(_) => topics,
-            None => topics.difference(&lock(&self.topics)).cloned().collect(),
-        };
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let result = self.create(&missing).await;
-        self.reach.set(result.clone().err());
-        if result.is_ok() {
-            lock(&self.topics).extend(missing);
-        }
-        result
-    }
-
-    async fn create(&self, topics: &BTreeSet<String>) -> Result<(), String> {
-        let context = Context(Arc::new(Reach::default()));
-        let admin: AdminClient<Context> = self
-            .admin_config()
-            .create_with_context(context)
-            .map_err(|error| error.to_string())?;
-        let new: Vec<NewTopic<'_>> = topics
-            .iter()
-            .map(|topic| {
-                NewTopic::new(
-                    topic,
-                    self.partitions,
-                    TopicReplication::Fixed(self.replication),
-                )
-                .set("cleanup.policy", "delete")
-                .set("retention.ms", &self.retention_ms)
-            })
-            .collect();
-        let options = AdminOptions::new()
-            .request_timeout(Some(ADMIN_TIMEOUT))
-            .operation_timeout(Some(ADMIN_TIMEOUT));
-        let results = admin.create_topics(&new, &options).await;
-        // Its end waits for a thread of the client.
-        drop_aside(Some(admin));
-        for result in results.map_err(|error| error.to_string())? {
-            use RDKafkaErrorCode as Code;
-            match result {
-                Ok(topic) => tracing::info!(topic, "made the Kafka topic"),
-                Err((_, Code::TopicAlreadyExists)) => {}
-                // Whoever runs the cluster makes the topics there.
-                Err((
-                    topic,
-                    code @ (Code::TopicAuthorizationFailed
-                    | Code::ClusterAuthorizationFailed
-                    | Code::PolicyViolation),
-                )) => {
-                    tracing::warn!(topic, %code, "may not make the Kafka topic; it has to exist");
-                }
-                Err((topic, code)) => return Err(format!("making the topic {topic}: {code}")),
-            }
-        }
-        Ok(())
-    }
-
-    fn admin_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers);
-        config
-    }
-
     /// Queues one record and waits for the broker's word.
     async fn send(&self, producer: &Producer, record: &Record) -> Outcome {
-        let headers = record
-            .headers
-            .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| {
+        let size = size(record);
+        if size > self.record_bytes_max {
+            return Outcome::Refused(format!(
+                "the record for {} has {size} bytes, more than kafka.record_bytes_max = {}",
+                record.topic, self.record_bytes_max
+            ));
+        }
+        let headers = record.headers.iter().fold(
+            OwnedHeaders::new_with_capacity(record.headers.len()),
+            |headers, (key, value)| {
                 headers.insert(Header {
                     key,
                     value: Some(value),
                 })
-            });
+            },
+        );
         let mut message = FutureRecord::to(&record.topic)
             .key(&record.key)
             .payload(&record.value)
@@ -247,79 +212,50 @@ impl Kafka {
                 Outcome::Sent
             }
             Ok(Err((error, _))) => outcome(&error),
-            Err(_) => Outcome::Unreachable("the producer was abandoned".to_owned()),
+            Err(_) => Outcome::Abandoned,
         }
     }
 
     /// All records of a row at once; the row is as well as the worst of them.
-    async fn send_row(&self, producer: &Producer, row: &Outgoing) -> Outcome {
-        let sends = row.records.iter().map(|record| self.send(producer, record));
-        let outcomes = futures::future::join_all(sends).await;
-        let mut worst = Outcome::Sent;
-        for outcome in outcomes {
-            let is_worse = matches!(
-                (&worst, &outcome),
-                (Outcome::Sent, _) | (Outcome::Unreachable(_), Outcome::Refused(_))
-            );
-            if is_worse {
-                worst = outcome;
-            }
+    async fn send_row(&self, row: &Outgoing) -> Outcome {
+        let producer = match self.producer() {
+            Ok(producer) => producer,
+            Err(error) => return Outcome::Unreachable(error.to_string()),
+        };
+        if let [record] = &row.records[..] {
+            return self.send(&producer, record).await;
         }
-        worst
-    }
-
-    /// The rows of one aggregate, each after the one before.
-    fn chain<'a>(
-        &'a self,
-        producer: Producer,
-        rows: &'a [Outgoing],
-        indexes: Vec<usize>,
-    ) -> BoxStream<'a, (usize, Outcome)> {
-        let start = (producer, indexes.into_iter());
-        stream::unfold(start, move |(producer, mut rest)| async move {
-            let index = rest.next()?;
-            let outcome = self.send_row(&producer, &rows[index]).await;
-            if outcome != Outcome::Sent {
-                rest = Vec::new().into_iter();
-            }
-            Some(((index, outcome), (producer, rest)))
-        })
-        .boxed()
+        let sends = row
+            .records
+            .iter()
+            .map(|record| self.send(&producer, record));
+        let outcomes = futures::future::join_all(sends).await;
+        let worst = outcomes.into_iter().max_by_key(|outcome| match outcome {
+            Outcome::Sent => 0,
+            Outcome::Abandoned => 1,
+            Outcome::Unreachable(_) => 2,
+            Outcome::Refused(_) => 3,
+        });
+        worst.unwrap_or(Outcome::Sent)
     }
 }
 
 impl Broker for Kafka {
     fn prepare(&self) -> BoxFuture<'_, Result<(), String>> {
-        self.ensure(self.first_topics.iter().cloned().collect())
-            .boxed()
+        self.ensure_topics().boxed()
     }
 
-    fn publish<'a>(&'a self, rows: &'a [Outgoing]) -> BoxStream<'a, (usize, Outcome)> {
-        let topics = rows
-            .iter()
-            .flat_map(|row| &row.records)
-            .map(|record| record.topic.clone())
-            .collect();
-        let ready = self
-            .ensure(topics)
-            .and_then(|()| async { self.producer().map_err(|error| error.to_string()) });
-        stream::once(ready)
-            .flat_map(move |ready| match ready {
-                Ok(producer) => stream::select_all(
-                    aggregates(rows)
-                        .into_iter()
-                        .map(|indexes| self.chain(producer.clone(), rows, indexes)),
-                )
-                .boxed(),
-                Err(reason) => stream::iter(aggregates(rows))
-                    .map(move |indexes| (indexes[0], Outcome::Unreachable(reason.clone())))
-                    .boxed(),
-            })
-            .boxed()
+    fn is_reachable(&self) -> bool {
+        self.cluster.reach.problem().is_none()
+    }
+
+    fn send(&self, row: Outgoing) -> BoxFuture<'static, Outcome> {
+        let cluster = Arc::clone(&self.cluster);
+        async move { cluster.send_row(&row).await }.boxed()
     }
 
     fn abandon(&self) {
-        if let Some(producer) = lock(&self.producer).take() {
+        if let Some(producer) = lock(&self.cluster.producer).take() {
             producer.purge(PurgeConfig::default().queue().inflight());
             drop_aside(Some(producer));
         }
@@ -330,35 +266,24 @@ impl Broker for Kafka {
     }
 
     fn health(&self) -> Health {
-        match self.reach.problem() {
-            None => Health::ok(format!("Kafka at {}", self.brokers)),
-            Some(problem) => Health::degraded(format!("Kafka at {}: {problem}", self.brokers)),
+        let brokers = &self.cluster.brokers;
+        match self.cluster.reach.problem() {
+            Some(problem) => Health::degraded(format!("Kafka at {brokers}: {problem}")),
+            None => match self.topics.difference() {
+                Some(difference) => Health::ok(format!("Kafka at {brokers}; {difference}")),
+                None => Health::ok(format!("Kafka at {brokers}")),
+            },
         }
     }
 }
 
-/// What producers and consumers of this program have in common.
-pub(super) fn client(config: &Config) -> ClientConfig {
-    let mut client = ClientConfig::new();
-    client
-        .set("bootstrap.servers", &config.kafka.brokers)
-        .set("client.id", format!("tradepost-{}", config.server.instance))
-        .set("reconnect.backoff.max.ms", RECONNECT_MAX_MS);
-    client
-}
-
-/// Indexes of the rows of each aggregate, aggregates by their first row.
-fn aggregates(rows: &[Outgoing]) -> Vec<Vec<usize>> {
-    let mut places: HashMap<Uuid, usize> = HashMap::new();
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        let place = *places.entry(row.aggregate_id).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[place].push(index);
-    }
-    groups
+/// What a record takes at most on its way, before it is compressed.
+fn size(record: &Record) -> usize {
+    let headers = record.headers.iter();
+    let headers: usize = headers
+        .map(|(key, value)| key.len() + value.len() + 4)
+        .sum();
+    record.key.len() + record.value.len() + headers
 }
 
 /// Whether an error is the record's own, so that sending it again cannot help.
@@ -374,6 +299,7 @@ fn outcome(error: &KafkaError) -> Outcome {
             | Code::InvalidRecord
             | Code::BadMessage,
         ) => Outcome::Refused(text),
+        Some(Code::PurgeQueue | Code::PurgeInflight) => Outcome::Abandoned,
         _ => Outcome::Unreachable(text),
     }
 }
@@ -381,7 +307,7 @@ fn outcome(error: &KafkaError) -> Outcome {
 /// Dropping a client waits for its threads, up to half a second: not on a thread of the runtime.
 fn drop_aside<T: Send + 'static>(value: Option<T>) {
     if let Some(value) = value {
-        drop(std::thread::spawn(move || drop(value)));
+        drop(tokio::task::spawn_blocking(move || drop(value)));
     }
 }
 

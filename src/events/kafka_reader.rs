@@ -161,12 +161,23 @@ pub(super) fn look(config: &Config, topics: &[String]) -> Health {
                 .filter(|topic| !found.iter().any(|(name, _)| name == *topic))
                 .map(String::as_str)
                 .collect();
-            Health::ok(if missing.is_empty() {
+            let detail = if missing.is_empty() {
                 format!("Kafka at {brokers} has all {} topics", topics.len())
             } else {
                 let missing = missing.join(", ");
                 format!("Kafka at {brokers} answers; a worker will make {missing}")
-            })
+            };
+            let mut counts: Vec<(String, usize)> = Vec::new();
+            for (name, _) in &found {
+                match counts.iter_mut().find(|(other, _)| other == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name.clone(), 1)),
+                }
+            }
+            match super::kafka::difference(&counts, topics, config.kafka.partitions) {
+                Some(difference) => Health::ok(format!("{detail}; {difference}")),
+                None => Health::ok(detail),
+            }
         }
     }
 }

@@ -37,16 +37,21 @@ use chrono::TimeDelta;
 use relay::Relay;
 use retention::Retention;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use store::Backlog;
 
 /// How often the backlog is counted.
 const MEASURE_PERIOD: Duration = Duration::from_secs(5);
+/// Counting takes at most one part of so many of the time.
+const MEASURE_SHARE: u32 = 100;
+/// However large the backlog is, it is counted so often.
+const MEASURE_PERIOD_MAX: Duration = Duration::from_secs(60);
 /// How often old events are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_secs(600);
 /// An event that has waited this long means that something is wrong.
@@ -69,6 +74,8 @@ struct Parts {
     wake: Arc<Notify>,
     started: AtomicBool,
     backlog: Mutex<Backlog>,
+    /// Not counted before.
+    measure_at: Mutex<Option<Instant>>,
 }
 
 impl Events {
@@ -82,17 +89,19 @@ impl Events {
         holder: Uuid,
         broker: Arc<dyn Broker>,
     ) -> Self {
+        let wake = Arc::default();
         Self {
             parts: Arc::new(Parts {
                 db: db.clone(),
                 clock: clock.clone(),
                 push: push.clone(),
                 poll: Duration::from_millis(config.events.poll_ms),
-                relay: Relay::new(config, db, clock, holder, broker),
+                relay: Relay::new(config, db, clock, holder, broker, &wake),
                 retention: Retention::new(db, clock, holder, config.events.retention_days),
-                wake: Arc::default(),
+                wake,
                 started: AtomicBool::new(false),
                 backlog: Mutex::default(),
+                measure_at: Mutex::default(),
             }),
         }
     }
@@ -179,7 +188,8 @@ impl Events {
     fn spawn_passes(&self, workers: &Workers) {
         let (relay, retention, measure) = (self.clone(), self.clone(), self.clone());
         let wake = Arc::clone(&self.parts.wake);
-        workers.every("events.relay", self.parts.poll, wake, move || {
+        let period = self.parts.relay.period(self.parts.poll);
+        workers.every("events.relay", period, wake, move || {
             let this = relay.clone();
             Box::pin(async move { this.parts.relay.run_once().await })
         });
@@ -198,7 +208,7 @@ impl Events {
             Arc::default(),
             move || {
                 let this = measure.clone();
-                Box::pin(async move { this.measure().await.map(|_| Progress::Idle) })
+                Box::pin(async move { this.measure_seldom().await.map(|()| Progress::Idle) })
             },
         );
     }
@@ -222,8 +232,7 @@ impl Events {
     /// # Errors
     /// The database fails.
     pub async fn run_until_idle(&self) -> Result<(), Fault> {
-        while self.parts.relay.run_once().await? == Progress::More {}
-        Ok(())
+        self.parts.relay.run_until_idle().await
     }
 
     /// Deletes published events that are older than `events.retention_days`.
@@ -232,6 +241,19 @@ impl Events {
     /// The database fails.
     pub async fn clean(&self) -> Result<(), Fault> {
         while self.parts.retention.run_once().await? == Progress::More {}
+        Ok(())
+    }
+
+    /// Counts what waits, unless counting took so long that it would keep the database busy: a large backlog is counted
+    /// less often.
+    async fn measure_seldom(&self) -> Result<(), Fault> {
+        let now = Instant::now();
+        if *lock(&self.parts.measure_at) > Some(now) {
+            return Ok(());
+        }
+        self.measure().await?;
+        let pause = (now.elapsed() * MEASURE_SHARE).min(MEASURE_PERIOD_MAX);
+        *lock(&self.parts.measure_at) = Some(now + pause);
         Ok(())
     }
 
@@ -258,10 +280,11 @@ impl Events {
         Ok(backlog)
     }
 
-    fn lock_backlog(&self) -> std::sync::MutexGuard<'_, Backlog> {
-        self.parts
-            .backlog
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock_backlog(&self) -> MutexGuard<'_, Backlog> {
+        lock(&self.parts.backlog)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -48,13 +48,11 @@ pub(super) async fn is_pending(c: &impl ConnectionTrait) -> Result<bool, DbErr> 
     Ok(row.is_some())
 }
 
-/// Rows to send, in the order of their ids. A row behind one that was set aside waits for it, as do the aggregates
-/// named in `waiting`; both are left out here, or they would fill every batch.
-pub(super) async fn pending(
-    c: &impl ConnectionTrait,
-    limit: u64,
-    waiting: &[Uuid],
-) -> Result<Vec<Model>, DbErr> {
+/// What a read of waiting rows has in common: in the order of their ids, and without rows behind one that was set
+/// aside or of the aggregates named in `waiting`, or they would fill every read. `shards` are those to look at; none
+/// means all of them. Each read begins at the oldest row that waits: ids are given when a row is written and seen when
+/// it is committed, so that "after the last id" would pass rows by. `idx_outbox_events_waiting` has all of it.
+fn sendable(shards: Option<&[i32]>, limit: u64, waiting: &[Uuid]) -> Select<Entity> {
     let parked = Query::select()
         .column(Column::AggregateId)
         .from(Entity)
@@ -66,10 +64,48 @@ pub(super) async fn pending(
         .filter(Expr::col(Column::AggregateId).not_in_subquery(parked))
         .order_by_asc(Column::Id)
         .limit(limit);
+    if let Some(shards) = shards {
+        rows = rows.filter(Column::Shard.is_in(shards.iter().copied()));
+    }
     if !waiting.is_empty() {
         rows = rows.filter(Column::AggregateId.is_not_in(waiting.iter().copied()));
     }
-    rows.all(c).await
+    rows
+}
+
+/// Rows to send.
+pub(super) async fn pending(
+    c: &impl ConnectionTrait,
+    shards: Option<&[i32]>,
+    limit: u64,
+    waiting: &[Uuid],
+) -> Result<Vec<Model>, DbErr> {
+    sendable(shards, limit, waiting).all(c).await
+}
+
+/// Ids and aggregates of rows to send: the index alone answers this.
+pub(super) async fn pending_ids(
+    c: &impl ConnectionTrait,
+    shards: Option<&[i32]>,
+    limit: u64,
+    waiting: &[Uuid],
+) -> Result<Vec<(i64, Uuid)>, DbErr> {
+    sendable(shards, limit, waiting)
+        .select_only()
+        .column(Column::Id)
+        .column(Column::AggregateId)
+        .into_tuple()
+        .all(c)
+        .await
+}
+
+/// Rows by their ids, in order; those that are gone are left out.
+pub(super) async fn rows(c: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Id.is_in(padded(ids)))
+        .order_by_asc(Column::Id)
+        .all(c)
+        .await
 }
 
 /// Marks rows as published. Returns how many were not marked before.

@@ -25,14 +25,14 @@ const CREATE: &str = "mutation($key: String!) {
 
 /// What the clients of the load know together.
 #[derive(Default)]
-struct Load {
-    in_flight: AtomicUsize,
-    acknowledged: AtomicUsize,
+pub(crate) struct Load {
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) acknowledged: AtomicUsize,
     done: AtomicBool,
 }
 
 /// Sends one order until it is acknowledged: the same key through crashes and restarts.
-async fn order(client: &Client, load: &Load, key: &str) -> String {
+pub(crate) async fn order(client: &Client, load: &Load, key: &str) -> String {
     loop {
         let body = json!({ "query": CREATE, "variables": { "key": key } });
         load.in_flight.fetch_add(1, Ordering::SeqCst);
@@ -122,7 +122,7 @@ async fn a_server_killed_five_times_under_load_loses_and_repeats_nothing() {
     assert_eq!(server.terminate(), Some(0), "{}", server.log());
 }
 
-async fn stock_up(staff: &Client, units: i64) {
+pub(crate) async fn stock_up(staff: &Client, units: i64) {
     let query = "{ product(by: {sku: \"GIFT-CARD\"}) { defaultVariant { id stock { warehouse { id } } } } }";
     let product = staff.data(query, json!({})).await["product"].clone();
     let mutation = "mutation($input: StockAdjustInput!) { stockAdjust(input: $input) { userErrors { code } } }";

@@ -38,6 +38,9 @@ mod docs;
 mod events;
 #[cfg(feature = "kafka")]
 mod events_kafka;
+mod events_kafka_sasl;
+mod events_outage;
+mod events_relay;
 mod events_tools;
 mod events_verify;
 mod export;

@@ -158,6 +158,11 @@ impl Process {
         command
     }
 
+    /// Where it says it.
+    pub(crate) fn log_path(&self) -> &std::path::Path {
+        &self.log
+    }
+
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -1,0 +1,201 @@
+//! A backlog: rows read, sent, acknowledged and marked, beside Kafka's producer performance tool, in alternating rounds.
+
+use super::{commit, event, needed, number, open};
+use serde_json::json;
+use std::io::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
+use tradepost::app::App;
+use uuid::Uuid;
+
+/// Rows of one transaction of the filling.
+const FILL: u64 = 999;
+/// Versions of an order.
+const VERSIONS: i32 = 3;
+/// Different payloads of the comparator.
+const PAYLOADS: usize = 1_000;
+
+pub(super) async fn run() {
+    let rows = number("--rows", 1_000_000);
+    let rounds = number("--rounds", 5);
+    // Between two rounds the relay stands still for longer than a lease lives otherwise.
+    let app = open(&[("events.lease_ms", json!(600_000))]).await;
+    let bytes = record_bytes(&app);
+    println!(
+        "filling {rows} rows; a record has {} bytes and {} of headers",
+        bytes.0, bytes.1
+    );
+    fill(&app, rows).await;
+    let payloads = payloads(&app, bytes.1);
+    app.events().relay().broker().prepare().await.unwrap();
+    println!("| round | relay rows/s | producer-perf records/s | ratio | resident MiB |");
+    println!("| ----- | ------------ | ----------------------- | ----- | ------------ |");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut left = pending(&app).await;
+    for round in 1..=rounds {
+        let goal = left - left / (rounds - round + 1);
+        let began = Instant::now();
+        drain(&app, goal).await;
+        let took = began.elapsed().as_secs_f64();
+        let now = pending(&app).await;
+        let rate = (left - now) as f64 / took;
+        let records = (rows / rounds).max(100_000);
+        let other = producer_perf(payloads.path(), records, &format!("perf-{round}"));
+        println!(
+            "| {round:5} | {rate:12.0} | {other:23.0} | {:5.2} | {:12} |",
+            rate / other,
+            resident_mib()
+        );
+        ours.push(rate);
+        theirs.push(other);
+        left = now;
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    println!(
+        "median: {ours:.0} rows/s beside {theirs:.0} records/s = {:.2} (floor 0.20, goal 0.40); largest resident {} MiB",
+        ours / theirs,
+        largest_mib()
+    );
+}
+
+async fn pending(app: &App) -> u64 {
+    app.events().measure().await.unwrap().pending
+}
+
+/// Relays until no more than `goal` rows wait.
+async fn drain(app: &App, goal: u64) {
+    let pass = async {
+        app.events().relay().run_once().await.unwrap();
+    };
+    let watch = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if pending(app).await <= goal {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = pass => {}
+        () = watch => {}
+    }
+}
+
+/// Orders with three versions each; those of one order stand some hundred rows apart.
+async fn fill(app: &App, rows: u64) {
+    let mut written = 0;
+    while written < rows {
+        let per_version = usize::try_from(FILL.min(rows - written) / 3)
+            .unwrap()
+            .max(1);
+        let orders: Vec<Uuid> = (0..per_version).map(|_| app.clock().id()).collect();
+        let events = (1..=VERSIONS).flat_map(|version| {
+            orders
+                .iter()
+                .map(move |&order| event(app, order, version))
+                .collect::<Vec<_>>()
+        });
+        let events: Vec<_> = events.collect();
+        written += events.len() as u64;
+        commit(app, events).await;
+    }
+}
+
+/// Bytes of a record's key and value, and of its headers.
+fn record_bytes(app: &App) -> (usize, usize) {
+    let order: Uuid = app.clock().id();
+    let value = event(app, order, 2).payload.to_string().len();
+    // As `src/events/record.rs` makes them; lengths of names and values.
+    let headers = [
+        ("ce_specversion", 3),
+        ("ce_id", 36),
+        ("ce_type", 23),
+        ("ce_source", 22),
+        ("ce_subject", 36),
+        ("ce_time", 27),
+        ("ce_recordedtime", 27),
+        ("ce_aggregateversion", 1),
+        ("ce_partitionkey", 36),
+        ("ce_dataschema", 65),
+        ("content-type", 16),
+    ];
+    let headers = headers.iter().map(|(name, length)| name.len() + length);
+    (value + 36, headers.sum())
+}
+
+/// The same bodies for the comparator, longer by the headers and the key, which it cannot send. As random as they are:
+/// ids differ, the rest repeats.
+fn payloads(app: &App, headers: usize) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    for _ in 0..PAYLOADS {
+        let order: Uuid = app.clock().id();
+        let body = event(app, order, 2).payload.to_string();
+        let mut more: String = std::iter::repeat_with(|| app.clock().id::<Uuid>().to_string())
+            .take(3)
+            .collect();
+        more.extend(std::iter::repeat_n(
+            'h',
+            (headers + 36).saturating_sub(more.len()),
+        ));
+        writeln!(file, "{body}{more}").unwrap();
+    }
+    file.flush().unwrap();
+    file
+}
+
+/// Records a second of `org.apache.kafka.tools.ProducerPerformance`.
+fn producer_perf(payloads: &std::path::Path, records: u64, topic: &str) -> f64 {
+    let kafka = needed("--kafka");
+    let classes = format!("{}/*", needed("--jars"));
+    let made = Command::new("java")
+        .args(["-cp", &classes, "org.apache.kafka.tools.TopicCommand"])
+        .args(["--bootstrap-server", &kafka, "--create", "--if-not-exists"])
+        .args(["--topic", topic, "--partitions", "12"])
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let output = Command::new("java")
+        .args([
+            "-cp",
+            &classes,
+            "org.apache.kafka.tools.ProducerPerformance",
+        ])
+        .args(["--topic", topic, "--throughput", "-1"])
+        .args(["--num-records", &records.to_string()])
+        .args(["--payload-file", payloads.to_str().unwrap()])
+        .arg("--producer-props")
+        .arg(format!("bootstrap.servers={kafka}"))
+        .args(["acks=all", "compression.type=zstd", "linger.ms=1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().rev().find(|line| line.contains("records/sec"));
+    let line = line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    let rate = line.split("records sent, ").nth(1).unwrap();
+    rate.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn status_mib(key: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib / 1_024
+}
+
+fn resident_mib() -> u64 {
+    status_mib("VmRSS:")
+}
+
+fn largest_mib() -> u64 {
+    status_mib("VmHWM:")
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
