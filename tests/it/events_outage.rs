@@ -61,13 +61,26 @@ impl Drop for Worker {
     }
 }
 
+/// The orders, made no faster than the disturbances come: so that each meets some.
+#[derive(Default)]
+struct Pace {
+    load: Load,
+    next: AtomicUsize,
+    allowed: AtomicUsize,
+}
+
 /// Creates orders, and cancels every other one: two versions.
-async fn buy(client: &Client, load: &Load, next: &AtomicUsize, orders: usize) {
+async fn buy(client: &Client, pace: &Pace, orders: usize) {
+    let load = &pace.load;
     loop {
-        let number = next.fetch_add(1, Ordering::SeqCst);
+        let number = pace.next.fetch_add(1, Ordering::SeqCst);
         if number >= orders {
             return;
         }
+        within(LIMIT, "more orders are asked for", async || {
+            (number < pace.allowed.load(Ordering::SeqCst)).then_some(())
+        })
+        .await;
         let id = order(client, load, &format!("order-{number}")).await;
         if number.is_multiple_of(2) {
             let data = client.data(CANCEL, json!({ "id": id })).await;
@@ -110,12 +123,15 @@ async fn kill_in_flight(load: &Load, worker: &mut Worker) {
 }
 
 /// Outages and kills, spread over the orders.
-async fn disturb(test: &TestApp, server: &Process, load: &Load, size: Size) {
+async fn disturb(test: &TestApp, server: &Process, pace: &Pace, size: Size) {
+    let load = &pace.load;
     let mut workers = [Worker::start(server), Worker::start(server)];
     let steps = size.kills + size.outages;
     let mut outages = 0;
     for step in 0..steps {
-        made(load, size.orders * (step + 1) / (steps + 2)).await;
+        let part = size.orders / (steps + 1);
+        pace.allowed.store(part * (step + 1), Ordering::SeqCst);
+        made(load, part * step + part / 4).await;
         let is_outage = (step + 1) * size.outages / steps > outages;
         if is_outage {
             outages += 1;
@@ -128,6 +144,7 @@ async fn disturb(test: &TestApp, server: &Process, load: &Load, size: Size) {
             *worker = Worker::start(server);
         }
     }
+    pace.allowed.store(size.orders, Ordering::SeqCst);
     made(load, size.orders).await;
     within(LIMIT, "all events are published", async || {
         (waiting(test).await == 0).then_some(())
@@ -145,9 +162,9 @@ async fn every_event_arrives(size: Size) {
     let staff = server.log_in("staff@example.com", "staff1234").await;
     stock_up(&staff, 1_000_000).await;
     let customer = server.log_in("customer@example.com", "customer123").await;
-    let (load, next) = (Load::default(), AtomicUsize::new(0));
-    let buying = join_all((0..CLIENTS).map(|_| buy(&customer, &load, &next, size.orders)));
-    tokio::join!(buying, disturb(&test, &server, &load, size));
+    let pace = Pace::default();
+    let buying = join_all((0..CLIENTS).map(|_| buy(&customer, &pace, size.orders)));
+    tokio::join!(buying, disturb(&test, &server, &pace, size));
 
     // Cancellations may have come after the last look.
     within(LIMIT, "all events are published", async || {
