@@ -98,6 +98,7 @@ impl<'a> Flow<'a> {
         loop {
             self.begin();
             if self.is_done() {
+                self.tell_in_flight();
                 return Ok(());
             }
             let ended = self.next().await;
@@ -314,8 +315,12 @@ impl<'a> Flow<'a> {
         if now >= self.ticked_at + TICK {
             self.ticked_at = now;
             self.memory.window.count_slow(now);
-            metrics::gauge!("tradepost_events_in_flight").set(self.memory.window.len() as f64);
+            self.tell_in_flight();
         }
+    }
+
+    fn tell_in_flight(&self) {
+        metrics::gauge!("tradepost_events_in_flight").set(self.memory.window.len() as f64);
     }
 
     /// A step of the read has ended: fetches what is wanted of it, or takes it.
