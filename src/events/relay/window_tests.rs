@@ -50,7 +50,7 @@ fn only_the_first_row_of_an_aggregate_goes() {
     window.mark_again();
     assert_eq!(window.take_acknowledged(2), [3]);
     window.marked(&[3]);
-    assert_eq!((window.len(), window.flying()), (0, 0));
+    assert_eq!((window.len(), window.flying(), window.bytes()), (0, 0, 0));
 }
 
 #[test]
