@@ -209,7 +209,7 @@ impl Window {
                 self.turns.push_back(aggregate);
             }
             chain.push_back(id);
-            let bytes = records.iter().flatten().map(size).sum();
+            let bytes: usize = records.iter().flatten().map(size).sum();
             self.bytes += bytes;
             let state = State::Queued(records);
             self.rows.insert(id, Held { row, state, bytes });
