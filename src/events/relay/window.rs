@@ -75,6 +75,8 @@ impl FromIterator<i32> for ShardSet {
 struct Held {
     row: Named,
     state: State,
+    /// Of its records, until they are acknowledged.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,7 @@ pub(super) struct Window {
     turns: VecDeque<Uuid>,
     acknowledged: BTreeSet<i64>,
     flying: usize,
+    bytes: usize,
     /// Rows that wait behind or are slow ones, as of the last count.
     slow: usize,
     reading: Reading,
@@ -124,6 +127,11 @@ impl Window {
     /// Rows that count against the limit.
     pub(super) fn load(&self) -> usize {
         self.rows.len() - self.slow.min(SLOW_MAX).min(self.rows.len())
+    }
+
+    /// Bytes of records that are not acknowledged.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Rows that the broker has not answered for.
@@ -201,8 +209,10 @@ impl Window {
                 self.turns.push_back(aggregate);
             }
             chain.push_back(id);
+            let bytes: usize = records.iter().flatten().map(size).sum();
+            self.bytes += bytes;
             let state = State::Queued(records);
-            self.rows.insert(id, Held { row, state });
+            self.rows.insert(id, Held { row, state, bytes });
             added += 1;
         }
         (added, left)
@@ -242,6 +252,7 @@ impl Window {
             return None;
         }
         held.state = State::Acknowledged;
+        self.bytes -= std::mem::take(&mut held.bytes);
         self.flying -= 1;
         self.acknowledged.insert(id);
         let aggregate = held.row.aggregate_id;
@@ -263,10 +274,11 @@ impl Window {
             return Some(row);
         };
         for member in chain {
-            if let Some(held) = self.rows.remove(&member)
-                && matches!(held.state, State::Flying(_))
-            {
-                self.flying -= 1;
+            if let Some(held) = self.rows.remove(&member) {
+                self.bytes -= held.bytes;
+                if matches!(held.state, State::Flying(_)) {
+                    self.flying -= 1;
+                }
             }
         }
         if self.reading.is_underway {
@@ -292,7 +304,10 @@ impl Window {
                         fly.insert(held.row.shard);
                         left.push_back(id);
                     }
-                    _ => drop(self.rows.remove(&id)),
+                    _ => {
+                        let gone = self.rows.remove(&id);
+                        self.bytes -= gone.map_or(0, |held| held.bytes);
+                    }
                 }
             }
             if !left.is_empty() {
@@ -356,6 +371,13 @@ impl Window {
         let slow = slow.filter(|chain| chain.front().is_some_and(is_slow));
         self.slow = slow.map(VecDeque::len).sum();
     }
+}
+
+/// What a record takes at least.
+fn size(record: &Record) -> usize {
+    let headers = record.headers.iter();
+    let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+    record.value.len() + headers
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ const MARK_PAUSE: Duration = Duration::from_millis(10);
 const MARKS_AT_ONCE: usize = 2;
 /// Rows that a read may go over, those that are on their way included.
 const SCAN_MAX: usize = 65_536;
+/// Bytes of records beyond which no more are read: a limit of rows alone would let large ones fill the memory.
+const BYTES_MAX: usize = 64 << 20;
 /// Ends of sends that are settled before anything else is begun.
 const SETTLE_MAX: usize = 512;
 
@@ -98,6 +100,7 @@ impl<'a> Flow<'a> {
         loop {
             self.begin();
             if self.is_done() {
+                self.tell_in_flight();
                 return Ok(());
             }
             let ended = self.next().await;
@@ -235,7 +238,7 @@ impl<'a> Flow<'a> {
     /// Begins a read when one is wanted and there is room for what it may bring.
     fn begin_read(&mut self, now: Instant) {
         let (window, size) = (&mut self.memory.window, self.relay.batch_size);
-        let has_room = window.load() + size <= self.relay.window_size;
+        let has_room = window.load() + size <= self.relay.window_size && window.bytes() < BYTES_MAX;
         if !self.look || self.read.is_some() || !has_room || now < self.look_at {
             return;
         }
@@ -314,8 +317,12 @@ impl<'a> Flow<'a> {
         if now >= self.ticked_at + TICK {
             self.ticked_at = now;
             self.memory.window.count_slow(now);
-            metrics::gauge!("tradepost_events_in_flight").set(self.memory.window.len() as f64);
+            self.tell_in_flight();
         }
+    }
+
+    fn tell_in_flight(&self) {
+        metrics::gauge!("tradepost_events_in_flight").set(self.memory.window.len() as f64);
     }
 
     /// A step of the read has ended: fetches what is wanted of it, or takes it.
