@@ -49,7 +49,7 @@ impl Shop {
         }
     }
 
-    /// Published events, oldest first, as the production code prints them, when there are as many as expected.
+    /// Published events of orders, oldest first, as the production code prints them, when there are as many as expected.
     async fn events(&self, expected: usize) -> Vec<Value> {
         let tail = Tail {
             from_beginning: true,
@@ -66,6 +66,7 @@ impl Shop {
             let events: Vec<Value> = lines
                 .lines()
                 .map(|line| serde_json::from_str(line).unwrap())
+                .filter(|event: &Value| event["type"].as_str().unwrap().contains(".order."))
                 .collect();
             (events.len() >= expected).then_some(events)
         })

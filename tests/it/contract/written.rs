@@ -166,7 +166,8 @@ impl Run {
             .unwrap();
         self.order(1, Some("tok_declined")).await;
         let sent = self.order(2, None).await;
-        let paid = orders.order_pay(own, buyer, sent, &card("tok_ok"), None);
+        let card = card("tok_ok");
+        let paid = orders.order_pay(own, buyer, sent, &card, None);
         paid.await.unwrap();
         let parcel = NewFulfillment::default();
         orders
