@@ -2,7 +2,7 @@
 
 use crate::events_verify::Shop;
 use crate::support::services::kafka_in_use;
-use crate::support::wait::eventually;
+use crate::support::wait::{eventually, within};
 use crate::support::{Profile, TestApp, profile};
 use entity::events::outbox_event;
 use entity::ids::OrderId;
@@ -407,42 +407,44 @@ async fn listed(app: &App, waiting: Waiting) -> (Listed, Vec<Value>) {
     (listed, lines(&text))
 }
 
+/// Publishes until an event is set aside, over the pauses between its attempts, and returns what is listed of it.
+async fn set_aside(shop: &Shop) -> (Listed, Vec<Value>) {
+    eventually("an event is set aside", async || {
+        shop.publish().await;
+        let (parked, events) = listed(shop.app(), Waiting::Parked).await;
+        if parked.total == 0 {
+            shop.app().clock().advance(chrono::TimeDelta::seconds(61));
+        }
+        (parked.total > 0).then_some((parked, events))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn what_was_set_aside_goes_again_in_order_once_its_cause_is_mended() {
     let _kafka = kafka_in_use().await;
-    let shop = Shop::open(&[("events.attempts_max", json!(1))]).await;
+    let shop = Shop::open(&[]).await;
     let app = shop.app();
     let (bad, good) = (shop.order_at(3).await, shop.order_at(2).await);
     let first = shop.rows(bad).await.remove(0);
     // The record for older consumers cannot be made of it.
     let payload = outbox_event::Column::Payload;
     shop.set(first.event_id, payload, json!({})).await;
-    shop.publish().await;
-    let (parked, of_parked) = listed(app, Waiting::Parked).await;
+    let (parked, of_parked) = set_aside(&shop).await;
     assert_eq!((parked.total, of_parked.len()), (1, 1));
     assert_eq!(of_parked[0]["id"], json!(first.event_id));
+    assert_eq!(of_parked[0]["attempts"], 10);
     assert_eq!(parked.reasons[0].1, 1);
-    assert!(
-        parked
-            .to_string()
-            .contains("1 × the payload has no /total/amount"),
-        "{parked}"
-    );
+    let reason = "1 × the payload has no /total/amount";
+    assert!(parked.to_string().contains(reason), "{parked}");
     let (pending, of_pending) = listed(app, Waiting::Pending).await;
     assert_eq!((pending.total, of_pending.len()), (2, 2));
     assert!(of_pending.iter().all(|event| event["behindParked"] == true));
-    assert_eq!(
-        tailed(
-            app,
-            Tail {
-                aggregate: Some(good.0),
-                ..Tail::default()
-            }
-        )
-        .await
-        .len(),
-        2
-    );
+    let of_good = Tail {
+        aggregate: Some(good.0),
+        ..Tail::default()
+    };
+    assert_eq!(tailed(app, of_good).await.len(), 2);
 
     let unknown = app.clock().id();
     let error = event_tools::unpark(app, Some(unknown)).await.unwrap_err();
@@ -450,29 +452,29 @@ async fn what_was_set_aside_goes_again_in_order_once_its_cause_is_mended() {
         matches!(error, Error::NotParked(id) if id == unknown.0),
         "{error}"
     );
-    // Not mended, it is set aside again.
-    assert_eq!(
-        event_tools::unpark(app, Some(first.event_id))
-            .await
-            .unwrap(),
-        1
-    );
-    shop.publish().await;
-    assert_eq!(listed(app, Waiting::Parked).await.0.total, 1);
+    // Not mended, it is set aside again, after all its attempts.
+    let unparked = event_tools::unpark(app, Some(first.event_id)).await;
+    assert_eq!(unparked.unwrap(), 1);
+    let (_, of_parked) = set_aside(&shop).await;
+    assert_eq!(of_parked[0]["attempts"], 10);
 
     shop.set(first.event_id, payload, first.payload.clone())
         .await;
     assert_eq!(event_tools::unpark(app, None).await.unwrap(), 1);
-    // At once: a pause after the last failure would leave it for a later pass.
-    shop.publish().await;
-    let seen = tailed(
-        app,
-        Tail {
-            aggregate: Some(bad.0),
-            ..Tail::default()
-        },
-    )
+    // At once: the pause after the last of ten failures would be 51 seconds.
+    within(Duration::from_secs(20), "it is published", async || {
+        shop.publish().await;
+        let rows = shop.rows(bad).await;
+        rows.iter()
+            .all(|row| row.published_at.is_some())
+            .then_some(())
+    })
     .await;
+    let of_bad = Tail {
+        aggregate: Some(bad.0),
+        ..Tail::default()
+    };
+    let seen = tailed(app, of_bad).await;
     assert_eq!(seen.iter().map(version).collect::<Vec<_>>(), [1, 2, 3]);
     let (pending, _) = listed(app, Waiting::Pending).await;
     assert_eq!(pending.to_string(), "0 events wait");
