@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tradepost::domain::catalog::model::VariantReference;
@@ -199,6 +200,10 @@ fn command(shop: &Shop, arguments: &[&str]) -> Command {
             &config.events.topic_prefix,
         )
         .env(
+            "TRADEPOST_CONSUMER__CONCURRENCY",
+            consumer.concurrency.to_string(),
+        )
+        .env(
             "TRADEPOST_CONSUMER__SESSION_MS",
             consumer.session_ms.to_string(),
         )
@@ -373,7 +378,8 @@ async fn each_of_the_five_events_causes_one_mail_with_its_names_and_amounts() {
 async fn kill_the_notifier(orders: usize, kills: usize) {
     const LEAST: usize = 16;
     let _kafka = kafka_in_use().await;
-    let shop = Shop::open(&[]).await;
+    // As many events as wait are being handled, up to this number.
+    let shop = Shop::open(&[("consumer.concurrency", json!(64))]).await;
     shop.orders(orders).await;
     let events = shop.events().await;
     assert!(events.len() >= orders);
@@ -419,6 +425,41 @@ async fn a_notifier_that_is_killed_twelve_times_sends_each_mail_once() {
         Profile::Services => 5,
     };
     kill_the_notifier(1_000, kills).await;
+}
+
+/// A mail server may get again what it had in hand when the notifier was killed, under the same name; it loses nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_that_is_killed_while_mails_are_in_hand_loses_none() {
+    const LEAST: usize = 16;
+    let _kafka = kafka_in_use().await;
+    let server = SmtpServer::start().await;
+    server.slow_down(Duration::from_millis(300));
+    let shop = Shop::open(&[
+        ("mail.smtp_url", json!(server.url())),
+        ("consumer.concurrency", json!(32)),
+    ])
+    .await;
+    shop.orders(80).await;
+    let mut notifier = Process::start(&shop);
+    let in_hand = eventually("mails are in the hand of the server", async || {
+        let in_hand = server.in_hand();
+        (in_hand >= LEAST).then_some(in_hand)
+    })
+    .await;
+    notifier.kill();
+    assert!(in_hand >= LEAST);
+    let _notifier = Process::start(&shop);
+    let expected: Vec<String> = shop.events().await.into_iter().collect();
+    let mails = eventually("every mail came", async || {
+        let mut ids = message_ids(&server.mails());
+        let all = ids.len();
+        ids.dedup();
+        (ids.len() >= expected.len()).then_some((ids, all))
+    })
+    .await;
+    assert_eq!(mails.0, expected);
+    let repeats = mails.1 - expected.len();
+    assert!(repeats <= 32, "{repeats} mails came twice");
 }
 
 /// The `Message-ID`s of mails.
@@ -600,7 +641,7 @@ async fn no_json(shop: &Shop) -> bool {
         .payload(&[0xff, 0x00, 0x7b])
         .headers(headers);
     producer
-        .send(record, std::time::Duration::from_secs(30))
+        .send(record, Duration::from_secs(30))
         .await
         .unwrap();
     true

@@ -104,7 +104,7 @@ enum Graves {
         read: Vec<dead_letter::Model>,
     },
     #[cfg(feature = "kafka")]
-    Topics(super::kafka_dead::Graves),
+    Topics(Box<super::kafka_dead::Graves>),
 }
 
 impl Graves {
@@ -197,7 +197,7 @@ impl Consumer {
         #[cfg(feature = "kafka")]
         if !self.config.kafka.brokers.is_empty() {
             let open = super::kafka_dead::Graves::open(&self.config, &self.inbox, &self.topics);
-            return Ok(Graves::Topics(open.await?));
+            return Ok(Graves::Topics(Box::new(open.await?)));
         }
         Ok(Graves::Table {
             inbox: self.inbox.clone(),

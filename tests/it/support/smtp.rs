@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -23,6 +24,10 @@ struct Desk {
     verdicts: Mutex<HashMap<&'static str, &'static str>>,
     mails: Mutex<Vec<String>>,
     connections: AtomicUsize,
+    /// How long it takes over a mail.
+    pace: Mutex<Duration>,
+    /// Mails that it has and has not answered.
+    in_hand: AtomicUsize,
 }
 
 impl SmtpServer {
@@ -44,6 +49,8 @@ impl SmtpServer {
                 verdicts: Mutex::default(),
                 mails: Mutex::default(),
                 connections: AtomicUsize::new(0),
+                pace: Mutex::default(),
+                in_hand: AtomicUsize::new(0),
             }),
             listening: None,
         }
@@ -68,6 +75,16 @@ impl SmtpServer {
     /// What it says from now on when somebody connects.
     pub(crate) fn greet(&self, greeting: &'static str) {
         *self.desk.greeting.lock().unwrap() = greeting;
+    }
+
+    /// How long it takes over each mail from now on.
+    pub(crate) fn slow_down(&self, pace: Duration) {
+        *self.desk.pace.lock().unwrap() = pace;
+    }
+
+    /// Mails that it has and has not answered.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.desk.in_hand.load(Ordering::SeqCst)
     }
 
     /// What it says from now on of a recipient.
@@ -121,6 +138,10 @@ async fn converse(stream: TcpStream, desk: Arc<Desk>) {
                 let mut said = say("354 go on").await;
                 while let (Ok(()), Ok(Some(line))) = (&said, lines.next_line().await) {
                     if line == "." {
+                        let pace = *desk.pace.lock().unwrap();
+                        desk.in_hand.fetch_add(1, Ordering::SeqCst);
+                        tokio::time::sleep(pace).await;
+                        desk.in_hand.fetch_sub(1, Ordering::SeqCst);
                         desk.mails.lock().unwrap().push(std::mem::take(&mut mail));
                         said = say("250 taken").await;
                         break;
