@@ -80,7 +80,7 @@ impl Streams {
                     Err(RecvError::Closed) => return,
                 };
                 // An error means that nobody listens.
-                drop(changes.send(changed));
+                changes.send(changed).unwrap_or_default();
             }
         });
     }

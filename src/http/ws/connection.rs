@@ -81,7 +81,9 @@ impl Connection {
             metrics::counter!("tradepost_subscriptions_closed_total", "code" => code).increment(1);
             // Closed at once, with what the client sent meanwhile unread, the frame may not arrive.
             let answer = async { while let Some(Ok(_)) = self.socket.recv().await {} };
-            drop(tokio::time::timeout(GOODBYE, answer).await);
+            if tokio::time::timeout(GOODBYE, answer).await.is_err() {
+                tracing::debug!("the client does not take its leave");
+            }
         }
     }
 
