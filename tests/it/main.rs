@@ -16,6 +16,7 @@ mod architecture;
 mod authorization;
 mod cache;
 mod cache_leaks;
+mod cache_race;
 mod cache_redis;
 mod cache_responses;
 mod carts;
