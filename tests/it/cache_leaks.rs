@@ -253,7 +253,7 @@ async fn nobody_sees_anybody_elses_answer() {
     }
     let sizes = test.app.cache().sizes();
     assert!(
-        sizes.responses >= 4 && sizes.memory_entries > 4,
+        sizes.responses >= 3 && sizes.memory_entries > 4,
         "nothing was remembered: {sizes:?}"
     );
 }
