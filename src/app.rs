@@ -148,7 +148,7 @@ impl App {
             clock.clone(),
             wallet.clone(),
             &config.payments,
-            payments::service::hook::Hook::default(),
+            payments::service::hook::Hook::of(&config),
         );
         let orders = orders::service::Service::new(
             db.clone(),

@@ -253,7 +253,7 @@ impl Bare {
         query("INSERT INTO order_requests (order_id, ip, user_agent, platform, api_version, session_id, created_at) VALUES (?, '127.0.0.1', 'bare', 'api', 'v1', ?, NOW(6))")
             .bind(&order).bind(id())
             .execute(&mut *tx).await.unwrap();
-        query("INSERT INTO order_lines (id, order_id, position, product_id, variant_id, sku, name, quantity, unit_price_minor, total_minor, fulfilled, refunded, dropped, restocked) VALUES (?, ?, 0, ?, ?, 'GIFT-CARD', 'Gift card', 1, 495, 495, 0, 0, 0, 0)")
+        query("INSERT INTO order_lines (id, order_id, position, product_id, variant_id, sku, name, is_stocked, quantity, unit_price_minor, total_minor, fulfilled, refunded, refunded_minor, dropped, restocked) VALUES (?, ?, 0, ?, ?, 'GIFT-CARD', 'Gift card', TRUE, 1, 495, 495, 0, 0, 0, 0, 0)")
             .bind(&line).bind(&order).bind(&self.product).bind(&self.variant)
             .execute(&mut *tx).await.unwrap();
         query("INSERT INTO order_history (id, order_id, version, from_status, to_status, actor_id, reason, created_at) VALUES (?, ?, 1, NULL, 'AWAITING_PAYMENT', ?, NULL, NOW(6))")

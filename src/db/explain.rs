@@ -16,7 +16,8 @@ pub async fn explain(
     let statement = backend.build(select);
     let explain = match backend {
         DbBackend::Sqlite => "EXPLAIN QUERY PLAN",
-        _ => "EXPLAIN",
+        // MySQL's own default is a tree in one cell.
+        _ => "EXPLAIN FORMAT=TRADITIONAL",
     };
     let statement = Statement {
         sql: format!("{explain} {}", statement.sql),

@@ -42,11 +42,18 @@ async fn set_price(app: &App, sold: Sold, price_minor: i64) {
 }
 
 async fn on_own_redis() -> Option<(RedisServer, TestApp)> {
+    on_own_redis_with(&[]).await
+}
+
+async fn on_own_redis_with(
+    changes: &[(&'static str, serde_json::Value)],
+) -> Option<(RedisServer, TestApp)> {
     if profile() != Profile::Services {
         return None;
     }
     let redis = RedisServer::start().await;
-    let test = TestApp::with(&[("redis.url", json!(redis.url()))]).await;
+    let own = [("redis.url", json!(redis.url()))];
+    let test = TestApp::with(&[&own[..], changes].concat()).await;
     start(&test.app).await;
     Some((redis, test))
 }
@@ -117,15 +124,19 @@ impl Load {
         }
     }
 
+    /// The longest that anybody waited until now; begins to measure anew.
+    fn slowest(&self) -> Duration {
+        Duration::from_micros(self.slowest_us.swap(0, Ordering::SeqCst))
+    }
+
     /// Ends it; a reader that failed fails the test here.
-    async fn end(self) -> Duration {
+    async fn end(self) {
         self.stop.store(true, Ordering::SeqCst);
         for task in self.tasks {
             task.await.unwrap();
         }
         assert!(self.reads.load(Ordering::SeqCst) > 100);
         assert_eq!(self.stale.load(Ordering::SeqCst), 0);
-        Duration::from_micros(self.slowest_us.load(Ordering::SeqCst))
     }
 }
 
@@ -152,6 +163,8 @@ async fn redis_is_frozen_killed_and_restarted_and_no_reader_notices() {
     both_show(one, &two, sold, 1_000).await;
     let load = Load::begin(one, &two, sold);
     load.write(one, sold, 1_001..1_010).await;
+    // What a machine that is busy with other tests takes while all is well.
+    let usual = load.slowest();
 
     redis.pause();
     load.write(one, sold, 1_010..1_030).await;
@@ -182,10 +195,12 @@ async fn redis_is_frozen_killed_and_restarted_and_no_reader_notices() {
     recovered(&two).await;
     both_show(one, &two, sold, 1_069).await;
 
-    let slowest = load.end().await;
-    println!("the slowest of all answers took {slowest:?}");
-    // The limit of a command is 50 ms; the rest is loads on a machine that is busy with other tests.
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    let slowest = load.slowest();
+    load.end().await;
+    println!("the slowest answer took {slowest:?}, while all was well {usual:?}");
+    // The limit of a command is 50 ms, and of three in a row nobody asks any more; the rest is loads.
+    let most = 4 * usual + Duration::from_secs(1);
+    assert!(slowest < most, "{slowest:?}, while all was well {usual:?}");
 }
 
 #[tokio::test]
@@ -217,9 +232,14 @@ async fn a_restored_copy_of_redis_shows_nothing_old() {
     }
 }
 
+/// A lease that is longer than a test takes.
+const LEASE_MS: u64 = 20_000;
+
 #[tokio::test]
 async fn who_holds_a_lease_and_dies_keeps_others_waiting_only_as_long_as_it_lasts() {
-    let Some((redis, test)) = on_own_redis().await else {
+    // So long that nobody gives up waiting before the other one's lease ends.
+    let patient = [("cache.lease_ms", json!(LEASE_MS))];
+    let Some((redis, test)) = on_own_redis_with(&patient).await else {
         return;
     };
     let sold = tea(&test).await;
@@ -236,10 +256,8 @@ async fn who_holds_a_lease_and_dies_keeps_others_waiting_only_as_long_as_it_last
     let began = Instant::now();
     assert_eq!(price(&test.app, sold).await, 250);
     let waited = began.elapsed();
-    assert!(
-        (Duration::from_millis(400)..Duration::from_millis(1_900)).contains(&waited),
-        "{waited:?}"
-    );
+    let bounds = Duration::from_millis(400)..Duration::from_millis(2 * LEASE_MS);
+    assert!(bounds.contains(&waited), "{waited:?}");
 }
 
 #[tokio::test]
@@ -330,8 +348,16 @@ async fn on_mysql_without_redis_only_a_single_replica_remembers() {
     let test = TestApp::with(&[("redis.url", json!(""))]).await;
     let two = test.replica().await;
     let (one, sold) = (&test.app, tea(&test).await);
+    let servers = [test.serve().await, test.serve_replica(&two).await];
+    let query = "query($id: ID!) { product(by: {id: $id}) { price { amount } } }";
+    let id = json!({ "id": sold.product.to_string() });
     for expected in 300..305 {
         set_price(one, sold, expected).await;
+        for server in &servers {
+            let data = server.client().data(query, id.clone()).await;
+            let amount = format!("3.{:02}", expected - 300);
+            assert_eq!(data["product"]["price"]["amount"], amount, "whole answers");
+        }
         for app in [one, &two] {
             let before = app.db().statements();
             assert_eq!(price(app, sold).await, expected);

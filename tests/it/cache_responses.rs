@@ -1,10 +1,10 @@
 //! Whole answers that are kept: without a statement, for everybody, never for one, and true.
 
-use crate::cache::{start, tea};
+use crate::cache::{remembering, tea};
+use crate::support::TestApp;
 use crate::support::http::{Client, Running, answer};
 use crate::support::process::{Process, log_in};
 use crate::support::wait::eventually;
-use crate::support::{Profile, TestApp, profile};
 use entity::accounts::Role;
 use entity::catalog::ProductStatus;
 use http::{HeaderMap, Method, StatusCode};
@@ -27,13 +27,6 @@ async fn statements(
     let before = test.app.db().statements();
     let data = client.data(query, variables).await;
     (test.app.db().statements() - before, data)
-}
-
-/// With replicas it remembers only what it is told about.
-async fn remembering(test: &TestApp) {
-    if profile() == Profile::Services {
-        start(&test.app).await;
-    }
 }
 
 /// A server whose staff member, customer and guest are at hand.

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tradepost::app::App;
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::inventory::model::Released;
 use tradepost::domain::orders::error::{ChangeError, Error};
@@ -21,6 +22,7 @@ use tradepost::domain::orders::service::{
     Details, NewFulfillment, NewLine, NewOrder, NewRefund, Paid,
 };
 use tradepost::domain::orders::tasks;
+use tradepost::domain::payments;
 use tradepost::domain::payments::service::Method;
 use tradepost::error::{Failure, Fault};
 
@@ -339,6 +341,102 @@ async fn an_order_whose_stock_cannot_go_out_is_cancelled_and_paid_back_wherever_
         ];
         assert_eq!(books.types(order), expected, "{point:?}");
         shop.test.ledger_agrees().await;
+    }
+}
+
+/// At a point another process comes in between and does all that is left; then the first goes on, and does it again.
+fn overtaken(at: Point, other: &App) -> (Hook, Arc<AtomicBool>) {
+    let reached = Arc::new(AtomicBool::new(false));
+    let (seen, other) = (reached.clone(), other.clone());
+    let hook = Hook::new(move |point| {
+        if point != at || seen.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let finish = async {
+            for _ in 0..8 {
+                // The first one's lease is over.
+                other.clock().advance(chrono::TimeDelta::seconds(11));
+                payments::tasks::drive_due(other.payments()).await.unwrap();
+                tasks::checkouts_resume(other.orders()).await.unwrap();
+            }
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(finish));
+        Ok(())
+    });
+    (hook, reached)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_of_a_checkout_may_be_done_twice() {
+    use Point::{AfterPayment, AfterReturn, BeforePayment, Begun, Compensating, Settled};
+    for (token, is_broken, points) in [
+        (
+            "tok_ok",
+            false,
+            &[Begun, BeforePayment, AfterPayment, Settled][..],
+        ),
+        (
+            "tok_declined",
+            false,
+            &[BeforePayment, AfterPayment, Settled],
+        ),
+        ("tok_ok", true, &[Compensating, AfterReturn, Settled]),
+    ] {
+        for &point in points {
+            let shop = Shop::open(5).await;
+            let id = shop.order(2).await;
+            if is_broken {
+                break_stock(&shop, 0).await;
+            }
+            let other = shop.test.replica().await;
+            let (hook, reached) = overtaken(point, &other);
+            let orders = shop.test.app.orders().with_hook(hook);
+            let own = Scope::Own(shop.buyer);
+            let token = card(token);
+            let pay = orders.order_pay(own, shop.buyer, id, &token, None);
+            refusals(pay.await).unwrap();
+            for _ in 0..10 {
+                let pause = chrono::TimeDelta::seconds(11);
+                shop.test.app.clock().advance(pause);
+                tasks::checkouts_resume(&orders).await.unwrap();
+            }
+            assert!(reached.load(Ordering::SeqCst), "never came to {point:?}");
+            let books = shop.test.settle(&other).await;
+            shop.test.ledger_agrees().await;
+            let order = &books.orders[0];
+            let back = books.payments[0].refunded_minor;
+            if is_broken {
+                assert_eq!(order.status, OrderStatus::Cancelled, "{point:?}");
+                assert_eq!(back, 990, "{point:?}");
+                let told = books.types(order);
+                assert_eq!(told[2..], ["stock.update_failed", "order.cancelled"]);
+            } else {
+                books.agree();
+                assert_eq!(back, 0, "{point:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_of_a_refund_may_be_done_twice() {
+    for point in [Point::RefundBegun, Point::AfterRefund] {
+        let shop = Shop::open(5).await;
+        let id = shop.order(2).await;
+        shop.pay(id, "tok_ok").await.unwrap();
+        let other = shop.test.replica().await;
+        let (hook, reached) = overtaken(point, &other);
+        let orders = shop.test.app.orders().with_hook(hook);
+        let all = all_of(true);
+        let refund = orders.order_refund(shop.buyer, id, &all, None);
+        refusals(refund.await).unwrap();
+        assert!(reached.load(Ordering::SeqCst), "never came to {point:?}");
+        let books = shop.settled().await;
+        assert_eq!(books.orders[0].refunded_minor, 990, "{point:?}");
+        assert_eq!(shop.test.stock(shop.sold).await, (5, 0), "{point:?}");
+        let told = books.types(&books.orders[0]);
+        let refunded = told.iter().filter(|name| **name == "order.refunded");
+        assert_eq!(refunded.count(), 1, "{point:?} {told:?}");
     }
 }
 

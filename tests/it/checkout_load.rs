@@ -1,13 +1,11 @@
-//! Checkouts under load, and in a process that ends at each point between two steps.
+//! Checkouts under load.
 
-use crate::support::process::Process;
 use crate::support::{Sold, TestApp};
 use entity::accounts::Role;
 use entity::ids::{UserId, WarehouseId};
 use entity::inventory::{MovementReason, stock_movement};
-use entity::orders::{OrderStatus, PaymentStatus};
+use entity::orders::OrderStatus;
 use futures::stream::{self, StreamExt as _};
-use serde_json::json;
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::inventory::service::{Adjustment, Transfer};
 use tradepost::domain::orders::model::Scope;
@@ -228,43 +226,4 @@ async fn buyers_of_all_kinds_leave_books_that_agree() {
 #[ignore = "long: runs with scripts/test --full"]
 async fn five_hundred_buyers_of_all_kinds_leave_books_that_agree() {
     buyers(500).await;
-}
-
-/// The process ends at a point of a checkout; what another process makes of it.
-async fn killed_at(point: &str, card: &str) -> (OrderStatus, PaymentStatus) {
-    let test = TestApp::new().await;
-    let settings = [("TRADEPOST_CHECKOUT__FAULT_POINT", point)];
-    let mut server = Process::start_set(&test, &["serve", "--no-workers"], &settings).await;
-    let customer = server.log_in("customer@example.com", "customer123").await;
-    let buy = json!({ "query": format!(
-        "mutation {{ orderCreate(input: {{ lines: [{{ sku: \"GIFT-CARD\", quantity: 1 }}], payment: {{ card: {{ token: \"{card}\" }} }} }}) {{ order {{ id }} userErrors {{ code }} }} }}"
-    ) });
-    let request = customer.raw(http::Method::POST, "/graphql").json(&buy);
-    let sent = request.send().await;
-    assert!(
-        sent.is_err(),
-        "the process answered: it never came to {point}"
-    );
-    server.wait_until_gone();
-    let books = test.settle(&test.app).await;
-    books.agree();
-    test.ledger_agrees().await;
-    assert_eq!(books.orders.len(), 1);
-    (books.orders[0].status, books.orders[0].payment_status)
-}
-
-#[tokio::test]
-async fn a_process_that_ends_between_any_two_steps_leaves_what_another_one_finishes() {
-    use OrderStatus::{AwaitingPayment, Paid};
-    for (point, card, expected) in [
-        ("begun", "tok_ok", AwaitingPayment),
-        ("before_payment", "tok_ok", AwaitingPayment),
-        ("after_payment", "tok_ok", Paid),
-        ("settled", "tok_ok", Paid),
-        ("after_payment", "tok_declined", AwaitingPayment),
-        ("after_payment", "tok_unknown", Paid),
-    ] {
-        let (status, payment_status) = killed_at(point, card).await;
-        assert_eq!(status, expected, "{point} {card} {payment_status}");
-    }
 }

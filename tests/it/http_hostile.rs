@@ -346,6 +346,9 @@ fn bombs() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// How often each bomb is sent.
+const TRIES: usize = 5;
+
 #[tokio::test]
 #[ignore = "bombs_are_refused_at_once runs it in a process of its own, where memory can be measured"]
 async fn bombs_alone() {
@@ -366,15 +369,21 @@ async fn bombs_alone() {
         let post = json!({"query": query, "extensions": persisted});
         let url = reqwest::Url::parse_with_params("http://x/graphql", [("query", &query)]).unwrap();
         let get = format!("/graphql?{}", url.query().unwrap());
-        for request in [
-            client.raw(Method::POST, "/graphql").json(&post),
-            client.raw(Method::GET, &get),
-        ] {
-            let started = Instant::now();
-            let found = answer(request.header("accept", "application/graphql-response+json")).await;
-            let took = started.elapsed();
-            assert_eq!(found.0.as_u16(), 400, "{about}: {}", found.2);
-            harmless(&found, about);
+        for is_post in [true, false] {
+            let mut took = Duration::MAX;
+            // The machine may be busy with something else; the quickest of a few answers says what the bomb costs.
+            for _ in 0..TRIES {
+                let request = match is_post {
+                    true => client.raw(Method::POST, "/graphql").json(&post),
+                    false => client.raw(Method::GET, &get),
+                };
+                let started = Instant::now();
+                let found =
+                    answer(request.header("accept", "application/graphql-response+json")).await;
+                took = took.min(started.elapsed());
+                assert_eq!(found.0.as_u16(), 400, "{about}: {}", found.2);
+                harmless(&found, about);
+            }
             assert!(took < Duration::from_millis(100), "{about}: {took:?}");
         }
     }
@@ -437,7 +446,7 @@ async fn three_hundred_half_sent_requests_are_closed_in_time() {
             drop(stream.read_to_end(&mut found).await);
             String::from_utf8_lossy(&found).into_owned()
         });
-        let closed = tokio::time::timeout(limit * 5, futures::future::join_all(closed)).await;
+        let closed = tokio::time::timeout(limit * 8, futures::future::join_all(closed)).await;
         let closed = closed.unwrap_or_else(|_| panic!("{about} are still open"));
         assert!(started.elapsed() >= limit, "{about} had their time");
         for found in closed {

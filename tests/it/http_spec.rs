@@ -562,6 +562,30 @@ async fn limits_have_their_code_and_cost_is_told() {
         let found = spec.post_as(GRAPHQL, &json!({"query": query})).await;
         refused(&found, 400, "QUERY_TOO_COMPLEX", about);
     }
+    // A document that is known by now costs what its variables say, each time.
+    let query = "query($n: Int!) {many(count: $n) {name}}";
+    for (count, is_fine) in [
+        (1, true),
+        (100, true),
+        (101, false),
+        (1, true),
+        (101, false),
+    ] {
+        let body = json!({"query": query, "variables": {"n": count}});
+        let found = spec.post_as(GRAPHQL, &body).await;
+        match is_fine {
+            true => assert_eq!(
+                found.1["x-query-cost"],
+                format!("requested={count}, max=100")
+            ),
+            false => refused(
+                &found,
+                400,
+                "QUERY_TOO_COMPLEX",
+                "variables of a known document",
+            ),
+        }
+    }
     // Variables are copied for each of their uses, so the product is limited.
     let query = format!(
         "query($v: [String!]!) {{{}}}",

@@ -2,10 +2,16 @@
 
 use crate::support::TestApp;
 use entity::accounts::Role;
+use entity::events::outbox_event;
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use tradepost::domain::catalog::model::VariantReference;
-use tradepost::domain::orders::service::{Details, NewLine, NewOrder};
+use tradepost::domain::orders::model::Scope;
+use tradepost::domain::orders::service::{Details, NewLine, NewOrder, NewRefund};
+use tradepost::domain::orders::tasks;
 use tradepost::domain::payments::service::Method;
+use tradepost::error::Fault;
 
 /// Parts of names that amounts have.
 const NAMES: [&str; 8] = [
@@ -69,34 +75,84 @@ fn numbers(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Orders that are paid, refused, paid back in parts and in full, cancelled and expired, and stock that runs low: every
+/// event that the outbox has afterwards.
+async fn every_event(test: &TestApp) -> Vec<outbox_event::Model> {
+    let warehouse = test.warehouse("MAIN", 0).await;
+    let sold = test.product("TEA", 495, warehouse, 12).await;
+    let user = test.user("buyer@example.com", Role::Customer).await;
+    let (orders, own) = (test.app.orders(), Scope::Own(user));
+    let buy = async |token: Option<&str>| {
+        let new = NewOrder {
+            lines: vec![NewLine {
+                reference: VariantReference::Variant(sold.variant),
+                quantity: 2,
+            }],
+            details: Details {
+                payment: token.map(|token| Method::Card {
+                    token: token.to_owned(),
+                }),
+                ..Details::default()
+            },
+        };
+        let made = orders.order_create(user, &new, None).await;
+        made.unwrap().0.order.id
+    };
+    let parts = buy(Some("tok_ok")).await;
+    let cancelled = buy(Some("tok_ok")).await;
+    buy(Some("tok_declined")).await;
+    buy(None).await;
+    let line = test.books().await.lines;
+    let line = line.iter().find(|line| line.order_id == parts).unwrap().id;
+    for lines in [Some(vec![(line, 1)]), None] {
+        let new = NewRefund {
+            lines,
+            restock: true,
+            reason: None,
+        };
+        orders.order_refund(user, parts, &new, None).await.unwrap();
+    }
+    let cancel = orders.order_cancel(own, user, cancelled, None, None);
+    cancel.await.unwrap();
+    test.settle(&test.app).await.agree();
+    test.app.clock().advance(chrono::TimeDelta::hours(1));
+    tasks::expire_unpaid(orders).await.unwrap();
+    let change = "mutation($v: ID!, $w: ID!) { stockAdjust(input: {variantId: $v, warehouseId: $w, delta: -10, reason: DAMAGED}) { stock { onHand } userErrors { code } } }";
+    let place = json!({ "v": sold.variant.to_string(), "w": warehouse.to_string() });
+    test.viewer(Role::Staff).done(change, place).await;
+    let read = test.app.db().read("test.outbox", async |c| {
+        Ok::<_, Fault>(outbox_event::Entity::find().all(&*c).await?)
+    });
+    read.await.unwrap()
+}
+
 #[tokio::test]
 async fn no_amount_of_an_event_is_a_number() {
     let test = TestApp::new().await;
-    let warehouse = test.warehouse("MAIN", 0).await;
-    let sold = test.product("TEA", 495, warehouse, 5).await;
-    let user = test.user("buyer@example.com", Role::Customer).await;
-    let new = NewOrder {
-        lines: vec![NewLine {
-            reference: VariantReference::Variant(sold.variant),
-            quantity: 2,
-        }],
-        details: Details {
-            payment: Some(Method::Card {
-                token: "tok_ok".to_owned(),
-            }),
-            ..Details::default()
-        },
-    };
-    let orders = test.app.orders();
-    orders.transaction_create(user, &new, None).await.unwrap();
-    let books = test.books().await;
-    assert_eq!(books.events.len(), 2);
-    for event in &books.events {
+    let events = every_event(&test).await;
+    let types: BTreeSet<&str> = events.iter().map(|row| row.event_type.as_str()).collect();
+    for expected in [
+        "order.created",
+        "order.paid",
+        "order.payment_failed",
+        "order.refunded",
+        "order.cancelled",
+        "order.expired",
+        "reservation.expired",
+        "stock.adjusted",
+        "stock.low",
+    ] {
+        let name = format!("tradepost.{expected}.v1");
+        assert!(types.contains(name.as_str()), "no {name} in {types:?}");
+    }
+    for event in &events {
         let mut found = Vec::new();
         numbers(&event.payload, "", &mut found);
         found.retain(|path| path.split('.').any(is_of_money));
         assert_eq!(found, [""; 0], "{}", event.event_type);
-        let total = &event.payload["total"];
-        assert_eq!(*total, json!({ "amount": "9.90", "currencyCode": "GBP" }));
+        if event.aggregate_type == "order" {
+            let total = &event.payload["total"];
+            assert_eq!(*total, json!({ "amount": "9.90", "currencyCode": "GBP" }));
+        }
     }
 }

@@ -34,17 +34,14 @@ const KILL_LIMIT: Duration = Duration::from_secs(900);
 async fn kill(server: &mut Process, live: &Live, orders: usize, kills: usize) {
     for kill in 1..=kills {
         let target = orders * kill / (kills + 1);
-        within(KILL_LIMIT, "enough orders are in flight", async || {
+        let in_flight = within(KILL_LIMIT, "enough orders are in flight", async || {
             let enough = live.acknowledged.load(Ordering::SeqCst) >= target;
-            (enough && live.in_flight.load(Ordering::SeqCst) >= IN_FLIGHT_LEAST).then_some(())
+            let in_flight = live.in_flight.load(Ordering::SeqCst);
+            (enough && in_flight >= IN_FLIGHT_LEAST).then_some(in_flight)
         })
         .await;
-        let in_flight = live.in_flight.load(Ordering::SeqCst);
         server.kill();
-        assert!(
-            in_flight >= IN_FLIGHT_LEAST,
-            "only {in_flight} requests were in flight"
-        );
+        println!("killed with {in_flight} requests in flight");
         server.restart().await;
     }
 }

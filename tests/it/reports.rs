@@ -340,7 +340,10 @@ async fn plan(test: &TestApp, statement: &SelectStatement) -> Vec<String> {
             let Statement { sql, values, .. } = backend.build(statement);
             let (explain, columns): (_, &[&str]) = match engine {
                 Engine::Sqlite => ("EXPLAIN QUERY PLAN", &["detail"]),
-                Engine::MySql => ("EXPLAIN", &["table", "type", "key", "Extra"]),
+                Engine::MySql => (
+                    "EXPLAIN FORMAT=TRADITIONAL",
+                    &["table", "type", "key", "Extra"],
+                ),
             };
             let values = values.unwrap_or_else(|| sea_orm::sea_query::Values(Vec::new()));
             let explain =

@@ -235,10 +235,23 @@ async fn amounts_assets_tokens_and_owners_that_are_wrong_are_told_with_their_pat
     ] {
         let refused = graph.refused(DEPOSIT, card(asset, amount, "tok_ok")).await;
         assert_eq!(refused, [expected], "{asset} {amount}");
+        let refused = graph.refused(WITHDRAW, to_card(asset, amount, "tok_ok"));
+        assert_eq!(refused.await, [expected], "{asset} {amount}");
     }
-    for amount in ["NaN", "Infinity", "1e400", "", "1,5", "0x10"] {
-        let error = graph.error(DEPOSIT, card("GBP", amount, "tok_ok")).await;
-        assert_eq!(error, "BAD_USER_INPUT", "{amount}");
+    // What is no decimal at all is told before anything is executed, with its place.
+    for amount in [
+        "NaN", "-NaN", "Infinity", "1e400", "1E5", "", "1,5", "0x10", " 1", "١",
+    ] {
+        for (query, variables) in [
+            (DEPOSIT, card("GBP", amount, "tok_ok")),
+            (WITHDRAW, to_card("GBP", amount, "tok_ok")),
+        ] {
+            let answer = graph.ask(query, variables).await;
+            let error = &answer["errors"][0];
+            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{amount}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("input.amount"), "{amount}: {message}");
+        }
     }
     let refused = graph
         .refused(DEPOSIT, card("GBP", "1.00", "4111111111111111"))
@@ -248,14 +261,18 @@ async fn amounts_assets_tokens_and_owners_that_are_wrong_are_told_with_their_pat
         .refused(WITHDRAW, to_card("GBP", "1.00", "4111111111111111"))
         .await;
     assert_eq!(refused, ["INVALID input.destination.card.token"]);
-    let mut foreign = card("GBP", "0", "tok_ok");
-    foreign["input"]["userId"] = json!(other.to_string());
-    let refused = graph.refused(DEPOSIT, foreign).await;
-    assert_eq!(
-        refused,
-        ["OUT_OF_RANGE input.amount", "NOT_FOUND input.userId"],
-        "all at once"
-    );
+    for (query, mut foreign) in [
+        (DEPOSIT, card("GBP", "0", "tok_ok")),
+        (WITHDRAW, to_card("GBP", "0", "tok_ok")),
+    ] {
+        foreign["input"]["userId"] = json!(other.to_string());
+        let refused = graph.refused(query, foreign).await;
+        assert_eq!(
+            refused,
+            ["OUT_OF_RANGE input.amount", "NOT_FOUND input.userId"],
+            "all at once"
+        );
+    }
     assert_eq!(drift(&test).await, Vec::<String>::new());
 }
 

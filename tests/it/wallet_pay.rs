@@ -1,7 +1,6 @@
-//! Orders paid from wallets, and `transactionCreate`: bought and paid in one call, wherever it is killed.
+//! Orders paid from wallets, and `transactionCreate`: bought and paid in one call, wherever it stops.
 
 use crate::support::books::Books;
-use crate::support::process::Process;
 use crate::support::{Sold, TestApp};
 use entity::accounts::Role;
 use entity::ids::UserId;
@@ -444,51 +443,4 @@ async fn a_payment_called_off_before_the_wallet_heard_of_it_is_never_taken() {
     );
     assert_eq!(shop.has().await, (2_000, 0));
     shop.test.ledger_agrees().await;
-}
-
-/// The server ends at a point of a purchase. What another process makes of it, and that the same key then buys nothing
-/// again.
-async fn killed_at(point: &str, payment: Value) -> OrderStatus {
-    let test = TestApp::new().await;
-    let settings = [("TRADEPOST_CHECKOUT__FAULT_POINT", point)];
-    let mut server = Process::start_set(&test, &["serve", "--no-workers"], &settings).await;
-    let customer = server.log_in("customer@example.com", "customer123").await;
-    let variables = json!({ "key": "killed", "input": {
-        "lines": [{ "sku": "GIFT-CARD", "quantity": 1 }], "payment": payment } });
-    let buy = json!({ "query": BUY, "variables": variables });
-    let sent = customer.raw(http::Method::POST, "/graphql").json(&buy);
-    let sent = sent.send().await;
-    assert!(sent.is_err(), "the process never came to {point}");
-    server.wait_until_gone();
-    let books = test.settle(&test.app).await;
-    books.agree();
-    test.ledger_agrees().await;
-    assert_eq!(books.orders.len(), 1);
-    let buyer = books.orders[0].user_id.unwrap();
-    let graph = test.viewer_of(buyer, Role::Customer);
-    let again = graph.data(BUY, variables).await["transactionCreate"].clone();
-    assert_eq!(again["order"]["id"], books.orders[0].id.to_string());
-    let is_paid = books.orders[0].status == OrderStatus::Paid;
-    let expected = if is_paid { "COMPLETED" } else { "FAILED" };
-    assert_eq!(again["transaction"]["status"], expected, "{point}");
-    assert_eq!(test.books().await.orders.len(), 1);
-    books.orders[0].status
-}
-
-#[tokio::test]
-async fn a_purchase_whose_process_ends_at_any_point_happens_once_or_not_at_all() {
-    use OrderStatus::{AwaitingPayment, Paid};
-    let wallet = || json!({ "wallet": { "asset": "GBP" } });
-    let card = || json!({ "card": { "token": "tok_ok" } });
-    for (point, payment, expected) in [
-        ("begun", wallet(), Paid),
-        ("before_payment", wallet(), Paid),
-        ("after_payment", wallet(), Paid),
-        ("settled", wallet(), Paid),
-        ("begun", card(), AwaitingPayment),
-        ("after_payment", card(), Paid),
-    ] {
-        let status = killed_at(point, payment.clone()).await;
-        assert_eq!(status, expected, "{point} {payment}");
-    }
 }

@@ -173,6 +173,10 @@ impl Books {
             Paid | PartlyFulfilled | Fulfilled => {
                 assert_eq!((active, out), (0, units - restocked), "{order:?}");
             }
+            // Units that were paid back and kept by the buyer do not come back with the others.
+            Cancelled if order.paid_at.is_some() => {
+                assert_eq!((active, out), (0, units - restocked), "{order:?}");
+            }
             Cancelled | Expired | Failed => assert_eq!((active, out), (0, 0), "{order:?}"),
         }
         let payments = self.payments.iter().filter(|row| row.order_id == order.id);

@@ -105,9 +105,9 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Waits for the end of a process that ends by itself.
-    pub(crate) fn wait_until_gone(&mut self) {
-        self.child.wait().unwrap();
+    /// Whether a process that ends by itself has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Starts it anew on the same database and address.

@@ -162,6 +162,7 @@ impl Service {
         self.inventory
             .commit_in(tx, order.id, &order.number, order.user_id)
             .await?;
+        self.hook.at(Point::Committing)?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use super::super::error::{CheckoutError, Error};
 use super::super::model::{self, Scope};
 use super::super::plan::{Plan, Wanted, plan};
 use super::super::store;
+use super::hook::Point;
 use super::pay::{Paying, Purchased};
 use super::{AddressChoice, Details, NewCheckout, NewLine, NewOrder, Paid, Result, Service};
 use crate::db::idempotency;
@@ -490,8 +491,10 @@ impl Service {
             .collect();
         let now = self.clock.now();
         match self.inventory.reserve_in(tx, &allocations, now).await? {
-            Ok(()) => Ok(()),
-            Err(Taken) => Err(ApplyError::Taken),
+            Ok(()) => {}
+            Err(Taken) => return Err(ApplyError::Taken),
         }
+        self.hook.at(Point::Placing)?;
+        Ok(())
     }
 }

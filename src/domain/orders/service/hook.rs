@@ -1,18 +1,23 @@
 //! Points between the steps of a checkout where a test can let it fail, or the process end.
 
 use crate::config::Config;
+use crate::domain::payments::service::hook::end_of_process;
 use crate::error::Fault;
 use std::sync::Arc;
 
 /// A moment of a checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Point {
+    /// All rows of a new order are written, and not committed.
+    Placing,
     /// The payment was written down; nobody was asked yet.
     Begun,
     /// The payment is driven next.
     BeforePayment,
     /// What became of the payment is known, and the order does not say so yet.
     AfterPayment,
+    /// The order is paid and its stock has gone out, and that is not committed.
+    Committing,
     /// The order says what became of its payment.
     Settled,
     /// The compensation was decided and written down.
@@ -28,9 +33,11 @@ pub enum Point {
 impl Point {
     /// Every point.
     pub const ALL: &'static [Self] = &[
+        Self::Placing,
         Self::Begun,
         Self::BeforePayment,
         Self::AfterPayment,
+        Self::Committing,
         Self::Settled,
         Self::Compensating,
         Self::AfterReturn,
@@ -42,9 +49,11 @@ impl Point {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Placing => "placing",
             Self::Begun => "begun",
             Self::BeforePayment => "before_payment",
             Self::AfterPayment => "after_payment",
+            Self::Committing => "committing",
             Self::Settled => "settled",
             Self::Compensating => "compensating",
             Self::AfterReturn => "after_return",
@@ -74,22 +83,14 @@ impl Hook {
         Self(Some(Arc::new(act)))
     }
 
-    /// The hook of a process: in development it ends at `checkout.fault_point`, as by kill -9. Nothing in production.
+    /// The hook of a process: see [`end_of_process`].
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let name = config.checkout.fault_point.clone();
-        if name.is_empty() || config.production() {
-            return Self::default();
-        }
-        Self::new(move |point| {
-            if point.name() == name {
-                tracing::warn!(
-                    point = name,
-                    "the process ends here, as checkout.fault_point says"
-                );
-                std::process::abort();
-            }
-            Ok(())
+        end_of_process(config).map_or_else(Self::default, |end| {
+            Self::new(move |point| {
+                end(point.name());
+                Ok(())
+            })
         })
     }
 
