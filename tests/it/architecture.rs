@@ -98,7 +98,6 @@ const STATEMENTS: &[&str] = &[
 /// line that is not needed any more fails the test.
 #[rustfmt::skip]
 const KNOWN: &[(&str, &str, &str)] = &[
-    ("src/events/kafka.rs", "spawn", "drop_aside by tokio::task::spawn_blocking"),
     ("src/events/store.rs", "tables", "ask accounts for the e-mail addresses: a function given to Events::new by the app"),
 ];
 

@@ -134,6 +134,15 @@ fn report(
         }
     }
     waits.sort_unstable();
+    println!(
+        "{} committed and {} received, warm-up included",
+        committed.len(),
+        received.len()
+    );
+    if waits.is_empty() {
+        println!("none of {missing} events of the measured time was received");
+        return;
+    }
     let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
     println!(
         "{} events in {measured:?} ({:.0}/s): median {:?}, p90 {:?}, p99 {:?}, longest {:?}; {missing} missing",

@@ -1,3 +1,5 @@
+//! The rule of order, and what disturbs it.
+
 use super::*;
 use chrono::DateTime;
 use entity::ids::EventId;
