@@ -88,16 +88,7 @@ impl Running {
 }
 
 fn consumer(app: &App, group: &str) -> Consumer {
-    app.consumers()
-        .consumer(&group_of(app, group), &["orders"])
-        .unwrap()
-}
-
-/// Groups of Kafka are shared by all tests of a run; each test has its own.
-fn group_of(app: &App, group: &str) -> String {
-    let prefix = &app.config().events.topic_prefix;
-    let shop: String = prefix.chars().rev().take(12).collect();
-    format!("{group}-{shop}")
+    app.consumers().consumer(group, &["orders"]).unwrap()
 }
 
 async fn orders(app: &App, versions: std::ops::RangeInclusive<i32>) -> Vec<Uuid> {

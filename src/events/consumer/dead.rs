@@ -1,7 +1,7 @@
 //! Dead letters: records that a group could not handle, kept with the reason until somebody has mended it.
 //!
 //! With Kafka they are on the topic `<topic>.<group>.dlq`, the facts in headers beside the record's own; which of them
-//! were replayed is said by the offsets of the group `<group>.dlq`. Without Kafka they are rows of `dead_letters`.
+//! were replayed is said by the offsets of the group `<prefix>.<group>.dlq`. Without Kafka they are rows of `dead_letters`.
 
 use super::event::Event;
 use super::inbox::Inbox;

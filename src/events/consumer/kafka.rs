@@ -99,11 +99,15 @@ pub(super) struct Topics {
     dead: DeadTopics,
 }
 
-/// A client of a group; nothing is read yet.
+/// A client of a group; nothing is read yet. Like the topics, the groups of several installations on one cluster are told
+/// apart by the prefix.
 pub(super) fn group_client(config: &Config, group: &str) -> ClientConfig {
     let mut client = crate::events::kafka::client(config);
     client
-        .set("group.id", group)
+        .set(
+            "group.id",
+            format!("{}.{group}", config.events.topic_prefix),
+        )
         // A new group begins with the oldest record that is kept.
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.offset.store", "false")
