@@ -47,6 +47,12 @@ pub const TOP_LEVEL: &[TopLevel] = &[
         remedy: "Ask for less at once; the message names the limit.",
     },
     TopLevel {
+        code: "RATE_LIMITED",
+        status: "429",
+        meaning: "Too much at once: `reason` is `TOO_MANY_CONNECTIONS`, or on a WebSocket `TOO_MANY_STREAMS` or `SLOW_SUBSCRIBER`.",
+        remedy: "End some; after `SLOW_SUBSCRIBER`, subscribe again after the last version.",
+    },
+    TopLevel {
         code: "PERSISTED_QUERY_NOT_FOUND",
         status: "200, 400",
         meaning: "No document is known by this hash.",

@@ -74,13 +74,16 @@ fn every_code_at_the_top_of_an_answer_is_on_the_page() {
         for literal in code.split('"').skip(1).step_by(2) {
             let is_code =
                 literal.len() > 7 && literal.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-            // Reasons of UNAUTHENTICATED stand in its meaning.
+            // Reasons of UNAUTHENTICATED and RATE_LIMITED stand in their meanings.
             if is_code
                 && !matches!(
                     literal,
                     "TOKEN_EXPIRED"
                         | "TOKEN_INVALID"
                         | "SESSION_REVOKED"
+                        | "TOO_MANY_CONNECTIONS"
+                        | "TOO_MANY_STREAMS"
+                        | "SLOW_SUBSCRIBER"
                         | "OUT_DIR"
                         | "CARGO_PKG_VERSION"
                 )

@@ -84,7 +84,7 @@ async fn queries_mutations_and_mistakes_are_answered_as_the_protocol_says() {
         .subscribe("3", "query { warehouses { nodes { id } } }", json!({}))
         .await;
     let payload = socket.expect("next", "3").await;
-    assert_eq!(payload["data"], json!({ "warehouses": null }));
+    assert!(payload["data"]["warehouses"].is_null());
     assert_eq!(payload["errors"][0]["extensions"]["code"], "FORBIDDEN");
     socket.expect("complete", "3").await;
 
