@@ -528,7 +528,7 @@ fn main() {
     compare(
         "the same, signed in",
         (executed, &signed_executed.0),
-        (memory, &signed_executed),
+        (memory, &signed_executed.0),
         "0.75 / 0.95",
     );
     compare(

@@ -191,7 +191,7 @@ async fn answer(client: &Client, query: &str) -> Value {
         }
     }
     if let Some(errors) = body.get_mut("errors").and_then(Value::as_array_mut) {
-        for error in errors.iter_mut() {
+        for error in &mut *errors {
             error["extensions"]["requestId"] = Value::Null;
         }
         // Fields of one level fail in any order.

@@ -16,12 +16,13 @@ use tradepost::app::App;
 use tradepost::cache::push::Message;
 use tradepost::cache::{Faults, Step, Tag};
 
-/// How long the writer writes.
+/// How long the writer writes, and how often at least: a machine that is busy with other tests writes slowly.
 const RACE: Duration = Duration::from_secs(4);
+const WRITES_LEAST: i64 = 20;
 /// After so many writes the writer waits until the other replica was told.
 const TOLD_EVERY: i64 = 5;
 /// Longer than this no value stays old, whatever was lost: else the race is lost.
-const OLD_MAX: Duration = Duration::from_secs(5);
+const OLD_MAX: Duration = Duration::from_secs(30);
 /// Changes of what nobody reads: once so many more were handled, what was sent before them was too.
 const MARKERS: u64 = 4;
 
@@ -138,15 +139,18 @@ fn read(
     })
 }
 
-/// Waits until a replica has heard of a change of the product that was made at `since` or later.
+/// Waits until a replica has heard of a change of the product that was made at `since` or later, or that it may have
+/// missed something, which makes it forget everything.
 async fn heard(messages: &mut Receiver<Message>, sold: Sold, since: i64) {
     loop {
-        let message = messages.recv().await;
-        if let Ok(Message::CacheChanged { tags, at_us }) = message
-            && at_us >= since
-            && tags.contains(&Tag::Product(sold.product))
-        {
-            return;
+        match messages.recv().await {
+            Ok(Message::Lost) | Err(_) => return,
+            Ok(Message::CacheChanged { tags, at_us })
+                if at_us >= since && tags.contains(&Tag::Product(sold.product)) =>
+            {
+                return;
+            }
+            Ok(_) => {}
         }
     }
 }
@@ -180,20 +184,20 @@ impl Race<'_> {
     async fn write(&self, board: &Board) -> (i64, Vec<Duration>, bool) {
         let began = Instant::now();
         let (mut number, mut lags) = (1_000, Vec::new());
-        let mut messages = self.two.as_ref().map(|two| two.push().subscribe());
-        while began.elapsed() < RACE {
+        while began.elapsed() < RACE || number < 1_000 + WRITES_LEAST {
             number += 1;
+            let messages = self.two.as_ref().map(|two| two.push().subscribe());
             let since = self.test.app.clock().now().timestamp_micros();
             write(&self.staff, self.sold, number).await;
             board.answered.store(number, Ordering::SeqCst);
-            let (Some(two), Some(messages)) = (&self.two, &mut messages) else {
+            let (Some(two), Some(mut messages)) = (&self.two, messages) else {
                 continue;
             };
             if number % TOLD_EVERY != 0 {
                 continue;
             }
             let answered = Instant::now();
-            let told = heard(messages, self.sold, since);
+            let told = heard(&mut messages, self.sold, since);
             if tokio::time::timeout(OLD_MAX, told).await.is_err() {
                 return (number, lags, true);
             }
@@ -204,11 +208,11 @@ impl Race<'_> {
         (number, lags, false)
     }
 
-    /// When all is quiet, everybody shows the last word.
+    /// When all is quiet, both replicas show the last word.
     async fn shows_at_last(&self, number: i64) -> bool {
-        let began = Instant::now();
-        for client in self.here.iter().chain(&self.there) {
+        for client in self.here.first().into_iter().chain(self.there.first()) {
             for query in QUERIES {
+                let began = Instant::now();
                 while shown(client, query, self.sold).await != (number, number) {
                     if began.elapsed() > OLD_MAX {
                         return false;
@@ -235,16 +239,17 @@ impl Race<'_> {
         for reader in readers {
             reader.await.unwrap();
         }
-        let lost = lost || !self.shows_at_last(number).await;
         let count = |of: &AtomicU64| of.load(Ordering::SeqCst);
-        Seen {
+        let mut seen = Seen {
             written: number - 1_000,
             stale: (count(&board.stale_here), count(&board.stale_there)),
             torn: count(&board.torn),
             reads: count(&board.reads),
             lags,
             lost,
-        }
+        };
+        seen.lost |= seen.is_clean() && !self.shows_at_last(number).await;
+        seen
     }
 }
 
@@ -299,7 +304,7 @@ async fn race(faults: fn() -> Faults) -> Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_reader_sees_less_than_the_writer_was_answered() {
-    let mut seen = race(pauses).await;
+    let mut seen = Box::pin(race(pauses)).await;
     seen.lags.sort_unstable();
     println!(
         "{} writes, {} reads; the other replica has heard after {:?} (median), {:?} (longest)",
@@ -308,13 +313,13 @@ async fn no_reader_sees_less_than_the_writer_was_answered() {
         seen.lags.get(seen.lags.len() / 2),
         seen.lags.last()
     );
-    assert!(seen.written >= 20 && seen.reads > 100, "{seen:?}");
+    assert!(seen.reads > 100, "{seen:?}");
     assert!(seen.is_clean(), "{seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_refusal_of_stale_values_the_race_is_lost() {
-    let seen = race(|| pauses().without_refusal()).await;
+    let seen = Box::pin(race(|| pauses().without_refusal())).await;
     assert!(
         !seen.is_clean(),
         "the refusal is not what makes the race safe: {seen:?}"

@@ -143,7 +143,7 @@ async fn a_purchase_from_a_wallet_happens_once_or_not_at_all_wherever_its_proces
     let test = TestApp::new().await;
     let payment = json!({ "wallet": { "asset": "GBP" } });
     for point in purchase_points() {
-        let status = purchase_at(&test, &point, &payment).await;
+        let status = Box::pin(purchase_at(&test, &point, &payment)).await;
         let expected = (point != Point::Placing.name()).then_some(OrderStatus::Paid);
         assert_eq!(status, expected, "{point}");
     }
@@ -164,7 +164,7 @@ async fn a_purchase_by_card_happens_once_or_not_at_all_wherever_its_process_ends
         PaymentPoint::Before(ProviderOperation::Authorize).name(),
     ];
     for point in purchase_points() {
-        let status = purchase_at(&test, &point, &card("tok_ok")).await;
+        let status = Box::pin(purchase_at(&test, &point, &card("tok_ok"))).await;
         let expected = match &point {
             point if point == Point::Placing.name() => None,
             point if lost.contains(point) => Some(OrderStatus::AwaitingPayment),
@@ -177,7 +177,7 @@ async fn a_purchase_by_card_happens_once_or_not_at_all_wherever_its_process_ends
         ("tok_declined", OrderStatus::AwaitingPayment),
         ("tok_unknown", OrderStatus::Paid),
     ] {
-        let status = purchase_at(&test, point, &card(token)).await;
+        let status = Box::pin(purchase_at(&test, point, &card(token))).await;
         assert_eq!(status, Some(expected), "{point} {token}");
     }
 }
