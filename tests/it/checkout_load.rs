@@ -6,6 +6,7 @@ use entity::ids::{UserId, WarehouseId};
 use entity::inventory::{MovementReason, stock_movement};
 use entity::orders::OrderStatus;
 use futures::stream::{self, StreamExt as _};
+use serde_json::json;
 use tradepost::domain::catalog::model::VariantReference;
 use tradepost::domain::inventory::service::{Adjustment, Transfer};
 use tradepost::domain::orders::model::Scope;
