@@ -102,16 +102,20 @@ async fn made(load: &Load, orders: usize) {
 }
 
 /// Makes some orders more, whose events Kafka cannot answer for: it is away.
-async fn made_unanswered(load: &Load) -> usize {
+async fn made_unanswered(pace: &Pace) -> usize {
+    let load = &pace.load;
+    // All that was asked for may be made by now: sending Kafka away takes its time.
+    pace.allowed
+        .fetch_add(UNANSWERED + CLIENTS, Ordering::SeqCst);
     let before = load.acknowledged.load(Ordering::SeqCst);
     made(load, before + UNANSWERED).await;
     load.acknowledged.load(Ordering::SeqCst) - before
 }
 
 /// Lets Kafka freeze until enough is in flight, kills a relay, and lets Kafka go on.
-async fn kill_in_flight(load: &Load, worker: &mut Worker) {
+async fn kill_in_flight(pace: &Pace, worker: &mut Worker) {
     services("pause", "kafka").await;
-    let unanswered = made_unanswered(load).await;
+    let unanswered = made_unanswered(pace).await;
     // Time to read the last of them: the relay looks at each commit, and its window holds thousands.
     tokio::time::sleep(Duration::from_millis(200)).await;
     worker.kill();
@@ -136,11 +140,11 @@ async fn disturb(test: &TestApp, server: &Process, pace: &Pace, size: Size) {
         if is_outage {
             outages += 1;
             services("stop", "kafka").await;
-            made_unanswered(load).await;
+            made_unanswered(pace).await;
             services("start", "kafka").await;
         } else {
             let worker = &mut workers[step % 2];
-            kill_in_flight(load, worker).await;
+            kill_in_flight(pace, worker).await;
             *worker = Worker::start(server);
         }
     }
