@@ -5,6 +5,7 @@ use super::answer::{self, Refused, RequestId, Written};
 use super::graphql_http::kind;
 use super::prepare::Ready;
 use super::session::Session;
+use super::streams::Streams;
 use crate::graphql::request::{self, IdempotencyHeader, RequestInfo};
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
@@ -13,6 +14,8 @@ use futures::future::ready;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// What is said of an operation. Nothing follows on `Error` and `Complete`.
 #[derive(Debug)]
@@ -61,6 +64,31 @@ pub(super) fn run(
         ready(go_on.map(|()| said))
     });
     results.boxed()
+}
+
+/// What an operation says, and which of those of a connection it is.
+pub(super) type Told = (u64, Said);
+
+/// Runs an operation as a task of its own, which hands over what it says one by one, until it is cancelled. While nobody
+/// takes what it says it waits between two results, where it holds nothing that others wait for: no load that they share,
+/// no turn at the database. So a client that does not read stops nobody else.
+pub(super) fn spawn(
+    streams: &Streams,
+    number: u64,
+    mut results: BoxStream<'static, Said>,
+    sender: mpsc::Sender<Told>,
+    cancel: CancellationToken,
+) {
+    streams.spawn(async move {
+        let work = async {
+            while let Some(said) = results.next().await {
+                if sender.send((number, said)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        cancel.run_until_cancelled(work).await;
+    });
 }
 
 /// Everything up to the first result.

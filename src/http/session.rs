@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Interval;
 
 /// How often a session is looked at when nothing is heard: a token that expires is noticed this late at most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -123,26 +124,53 @@ impl Session {
         }
     }
 
-    /// Waits until it is over; `changes` tells whose role, status or sessions changed, or that somebody's may have.
-    pub(super) async fn ended(self, mut changes: broadcast::Receiver<Option<UserId>>) -> Ended {
-        let Some(own) = self.user_id() else {
+    /// Tells when to look at it again; `changes` tells whose role, status or sessions changed, or that somebody's may have.
+    pub(super) fn watch(&self, changes: broadcast::Receiver<Option<UserId>>) -> Watch {
+        Watch {
+            own: self.user_id(),
+            changes,
+            looks: tokio::time::interval(LOOK),
+        }
+    }
+
+    /// Looks at it when that is due.
+    ///
+    /// # Errors
+    /// Why it is over. What cannot be told now is asked again; no event is sent meanwhile.
+    pub(super) async fn look_again(&self) -> Result<(), Ended> {
+        match self.check().await {
+            Err(Ended::Unknown) => Ok(()),
+            looked => looked,
+        }
+    }
+}
+
+/// When a session is to be looked at. Waiting for it does no work that others could wait for.
+#[derive(Debug)]
+pub(super) struct Watch {
+    own: Option<UserId>,
+    changes: broadcast::Receiver<Option<UserId>>,
+    looks: Interval,
+}
+
+impl Watch {
+    /// Waits until it is time to look; never for guests.
+    pub(super) async fn due(&mut self) {
+        let Some(own) = self.own else {
             return std::future::pending().await;
         };
-        let mut looks = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
-                _ = looks.tick() => {}
-                changed = changes.recv() => match changed {
-                    Ok(Some(user_id)) if user_id != own => continue,
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                _ = self.looks.tick() => return,
+                changed = self.changes.recv() => match changed {
+                    Ok(Some(user_id)) if user_id != own => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return,
                     // Nobody tells any more: the process stops.
-                    Err(RecvError::Closed) => { looks.tick().await; }
+                    Err(RecvError::Closed) => {
+                        self.looks.tick().await;
+                        return;
+                    }
                 },
-            }
-            match self.check().await {
-                // What cannot be told now is asked again; no event is sent meanwhile.
-                Ok(()) | Err(Ended::Unknown) => {}
-                Err(ended) => return ended,
             }
         }
     }

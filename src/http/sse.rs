@@ -20,14 +20,13 @@ use async_graphql::parser::types::OperationType;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use std::convert::Infallible;
-use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 /// Begins an event stream; `held` keeps the connection open for it.
@@ -118,18 +117,25 @@ impl Serving {
         let streams = &self.state.streams;
         let interval = Duration::from_millis(streams.limits().ping_interval_ms);
         let mut pings = tokio::time::interval(interval);
-        let mut ended = pin!(self.session.clone().ended(streams.changes()));
+        let mut watch = self.session.watch(streams.changes());
         let (state, info) = (self.state.clone(), self.info.clone());
-        let mut results = operation::run(state, info, self.session.clone(), read);
+        let results = operation::run(state, info, self.session.clone(), read);
+        let (sender, mut told) = mpsc::channel(1);
+        let cancel = CancellationToken::new();
+        let _cancelled_at_the_end = cancel.clone().drop_guard();
+        operation::spawn(streams, 0, results, sender, cancel);
         loop {
             let said = tokio::select! {
-                said = results.next() => said.unwrap_or(Said::Complete),
+                told = told.recv() => told.map_or(Said::Complete, |(_, said)| said),
                 // A comment; the first one at once, so that the client knows that it is connected.
                 _ = pings.tick() => {
                     self.send(Bytes::from_static(b":\n\n")).await?;
                     continue;
                 }
-                why = ended.as_mut() => return self.end(why).await,
+                () = watch.due() => match self.session.look_again().await {
+                    Ok(()) => continue,
+                    Err(why) => return self.end(why).await,
+                },
                 () = streams.draining().cancelled() => Said::Complete,
             };
             match said {

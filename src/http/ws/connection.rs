@@ -1,14 +1,14 @@
 //! One WebSocket, by the letter of `graphql-transport-ws`.
 //!
-//! The connection and all its operations are one task: while a client does not read, nothing of it goes on, and its
-//! events wait in the bounded queues of the hub.
+//! The connection is a task, and so is each operation: while a client does not read, its operations wait between two
+//! results, and its events in the bounded queues of the hub.
 
 use super::message::{Close, Incoming, Outgoing, PROTOCOL, read};
 use crate::domain::accounts::error::TokenRefusal;
 use crate::graphql::engine::with_code;
 use crate::graphql::request::RequestInfo;
 use crate::http::State;
-use crate::http::operation::{self, Said};
+use crate::http::operation::{self, Said, Told};
 use crate::http::parameters::Parameters;
 use crate::http::prepare::Ready;
 use crate::http::session::{Ended, Session};
@@ -16,16 +16,14 @@ use crate::http::streams::Place;
 use async_graphql::ServerError;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::stream::{BoxStream, SelectAll, select_all};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// For the close frame, and once more for the client's answer to it.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -36,11 +34,21 @@ pub(super) struct Connection {
     info: RequestInfo,
     socket: WebSocket,
     place: Place,
-    /// Operations that run, by the names the client gave them, and what ends them.
-    operations: HashMap<Arc<str>, CancellationToken>,
-    running: SelectAll<BoxStream<'static, (Arc<str>, Said)>>,
+    /// Operations that run, by the names the client gave them.
+    operations: HashMap<String, Running>,
+    /// How many were begun.
+    begun: u64,
+    /// What operations say: the sender is for new ones.
+    told: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
     /// When the client was heard last.
     heard: Instant,
+}
+
+/// An operation, which ends when this is dropped.
+struct Running {
+    number: u64,
+    #[expect(dead_code, reason = "held for its Drop")]
+    cancel: DropGuard,
 }
 
 impl Connection {
@@ -51,7 +59,8 @@ impl Connection {
             socket,
             place,
             operations: HashMap::new(),
-            running: select_all([]),
+            begun: 0,
+            told: mpsc::channel(1),
             heard: Instant::now(),
         }
     }
@@ -64,7 +73,7 @@ impl Connection {
             () = stopped.cancelled() => return,
         };
         // Operations that are left end before the goodbye.
-        self.running = select_all([]);
+        self.operations.clear();
         let Some(close) = close else {
             // The client's own goodbye is answered by the library, when it is asked for more.
             drop(tokio::time::timeout(GOODBYE, self.socket.recv()).await);
@@ -138,7 +147,7 @@ impl Connection {
     /// Runs what the client asks for.
     async fn operate(&mut self, session: Session) -> Result<(), Option<Close>> {
         let streams = self.state.streams.clone();
-        let mut ended = pin!(session.clone().ended(streams.changes()));
+        let mut watch = session.watch(streams.changes());
         let interval = Duration::from_millis(streams.limits().ping_interval_ms);
         let mut pings = tokio::time::interval_at(Instant::now() + interval, interval);
         loop {
@@ -146,8 +155,10 @@ impl Connection {
                 message = self.socket.recv() => if let Some(message) = self.read(message)? {
                     self.hear(message, &session).await?;
                 },
-                Some((id, said)) = self.running.next() => self.tell(&id, said, &session).await?,
-                why = ended.as_mut() => return Err(Some(close_of(why))),
+                Some((number, said)) = self.told.1.recv() => self.tell(number, said, &session).await?,
+                () = watch.due() => {
+                    session.look_again().await.map_err(|why| Some(close_of(why)))?;
+                }
                 () = streams.draining().cancelled() => return Err(Some(going_away())),
                 _ = pings.tick() => self.ping(interval).await?,
             }
@@ -188,12 +199,10 @@ impl Connection {
             Incoming::Ping(payload) => self.say(&Outgoing::Pong { payload }).await,
             Incoming::Pong => Ok(()),
             Incoming::Subscribe { id, parameters } => {
-                self.subscribe(id.into(), *parameters, session).await
+                self.subscribe(id, *parameters, session).await
             }
             Incoming::Complete(id) => {
-                if let Some(operation) = self.operations.remove(id.as_str()) {
-                    operation.cancel();
-                }
+                self.operations.remove(&id);
                 Ok(())
             }
         }
@@ -201,7 +210,7 @@ impl Connection {
 
     async fn subscribe(
         &mut self,
-        id: Arc<str>,
+        id: String,
         parameters: Parameters,
         session: &Session,
     ) -> Result<(), Option<Close>> {
@@ -223,18 +232,29 @@ impl Connection {
         let read = Ready::read(&self.state, parameters);
         let (state, info) = (self.state.clone(), self.info.clone());
         let results = operation::run(state, info, session.clone(), read);
-        let cancel = CancellationToken::new();
-        let name = Arc::clone(&id);
-        let results = results
-            .map(move |said| (Arc::clone(&name), said))
-            .take_until(cancel.clone().cancelled_owned());
-        self.operations.insert(id, cancel);
-        self.running.push(results.boxed());
+        self.begun += 1;
+        let (number, cancel) = (self.begun, CancellationToken::new());
+        let sender = self.told.0.clone();
+        operation::spawn(&self.state.streams, number, results, sender, cancel.clone());
+        let cancel = cancel.drop_guard();
+        self.operations.insert(id, Running { number, cancel });
         Ok(())
     }
 
     /// Tells what an operation has to say, as long as the session stands.
-    async fn tell(&mut self, id: &str, said: Said, session: &Session) -> Result<(), Option<Close>> {
+    async fn tell(
+        &mut self,
+        number: u64,
+        said: Said,
+        session: &Session,
+    ) -> Result<(), Option<Close>> {
+        let mut running = self.operations.iter();
+        let Some((id, _)) = running.find(|(_, running)| running.number == number) else {
+            // The client wants no more of it.
+            return Ok(());
+        };
+        let id = id.clone();
+        let id = id.as_str();
         match said {
             Said::Next(text) => {
                 session.check().await.map_err(|why| Some(close_of(why)))?;
