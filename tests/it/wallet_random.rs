@@ -155,7 +155,7 @@ impl Life<'_> {
             Move::Hold => self.hold(amount_minor).await,
             Move::Capture(releases) => {
                 self.capture(step.number, amount_minor / 3 + 1, releases)
-                    .await
+                    .await;
             }
             Move::Release => {
                 let Some(hold) = self.pick_hold(step.number) else {
