@@ -6,6 +6,7 @@ use super::graphql_http::kind;
 use super::prepare::Ready;
 use super::session::Session;
 use super::streams::Streams;
+use crate::cause::Cause;
 use crate::graphql::request::{self, IdempotencyHeader, RequestInfo};
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
@@ -71,9 +72,10 @@ pub(super) type Told = (u64, Said);
 
 /// Runs an operation as a task of its own, which hands over what it says one by one, until it is cancelled. While nobody
 /// takes what it says it waits between two results, where it holds nothing that others wait for: no load that they share,
-/// no turn at the database. So a client that does not read stops nobody else.
+/// no turn at the database. So a client that does not read stops nobody else. `cause` is what the events of a mutation tell.
 pub(super) fn spawn(
     streams: &Streams,
+    cause: Cause,
     number: u64,
     mut results: BoxStream<'static, Said>,
     sender: mpsc::Sender<Told>,
@@ -87,6 +89,7 @@ pub(super) fn spawn(
                 }
             }
         };
+        let work = cause.during(work);
         cancel.run_until_cancelled(work).await;
     });
 }

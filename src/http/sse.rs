@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::prepare::Ready;
 use super::session::{Ended, Session};
 use super::streams::Place;
+use crate::cause::Cause;
 use crate::graphql::request::RequestInfo;
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
@@ -119,11 +120,12 @@ impl Serving {
         let mut pings = tokio::time::interval(interval);
         let mut watch = self.session.watch(streams.changes());
         let (state, info) = (self.state.clone(), self.info.clone());
+        let cause = Cause::of_request(&info.request_id, None);
         let results = operation::run(state, info, self.session.clone(), read);
         let (sender, mut told) = mpsc::channel(1);
         let cancel = CancellationToken::new();
         let _cancelled_at_the_end = cancel.clone().drop_guard();
-        operation::spawn(streams, 0, results, sender, cancel);
+        operation::spawn(streams, cause, 0, results, sender, cancel);
         loop {
             let said = tokio::select! {
                 told = told.recv() => told.map_or(Said::Complete, |(_, said)| said),

@@ -4,6 +4,7 @@
 //! results, and its events in the bounded queues of the hub.
 
 use super::message::{Close, Incoming, Outgoing, PROTOCOL, read};
+use crate::cause::Cause;
 use crate::domain::accounts::error::TokenRefusal;
 use crate::graphql::engine::with_code;
 use crate::graphql::request::RequestInfo;
@@ -231,11 +232,13 @@ impl Connection {
         }
         let read = Ready::read(&self.state, parameters);
         let (state, info) = (self.state.clone(), self.info.clone());
+        let cause = Cause::of_request(&info.request_id, None);
         let results = operation::run(state, info, session.clone(), read);
         self.begun += 1;
         let (number, cancel) = (self.begun, CancellationToken::new());
         let sender = self.told.0.clone();
-        operation::spawn(&self.state.streams, number, results, sender, cancel.clone());
+        let streams = &self.state.streams;
+        operation::spawn(streams, cause, number, results, sender, cancel.clone());
         let cancel = cancel.drop_guard();
         self.operations.insert(id, Running { number, cancel });
         Ok(())
