@@ -348,7 +348,8 @@ fn an_incompatible_change_is_found_and_an_addition_is_none() {
             ".number: is gone"
         ]
     );
-    let breaks: [(&dyn Fn(&mut Value), &str); 8] = [
+    type Break<'a> = (&'a dyn Fn(&mut Value), &'a str);
+    let breaks: [Break<'_>; 8] = [
         (
             &|new| new["properties"]["version"]["type"] = json!("string"),
             ".version: type",
@@ -370,7 +371,7 @@ fn an_incompatible_change_is_found_and_an_addition_is_none() {
                 new["required"]
                     .as_array_mut()
                     .unwrap()
-                    .push(json!("failure"))
+                    .push(json!("failure"));
             },
             ".failure: is required",
         ),

@@ -435,7 +435,7 @@ async fn what_was_set_aside_goes_again_in_order_once_its_cause_is_mended() {
     assert_eq!(of_parked[0]["id"], json!(first.event_id));
     assert_eq!(of_parked[0]["attempts"], 10);
     assert_eq!(parked.reasons[0].1, 1);
-    let reason = "1 × the payload has no /total/amount";
+    let reason = "1 × the payload has no /userId";
     assert!(parked.to_string().contains(reason), "{parked}");
     let (pending, of_pending) = listed(app, Waiting::Pending).await;
     assert_eq!((pending.total, of_pending.len()), (2, 2));

@@ -521,8 +521,8 @@ async fn a_shop_that_is_busy_raises_no_false_alarm() {
     }
     done.store(true, Ordering::SeqCst);
     futures::future::join_all(buying).await;
-    assert!(app.workers().shut_down(Duration::from_secs(10)).await);
     shop.test.events_agree().await;
+    assert!(app.workers().shut_down(Duration::from_secs(10)).await);
 }
 
 #[tokio::test]

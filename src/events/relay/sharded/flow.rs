@@ -44,12 +44,15 @@ enum Ended {
     Time,
 }
 
+/// Rows that are being marked, and whether they could be.
+type Mark<'a> = BoxFuture<'a, (Vec<i64>, Result<(), Fault>)>;
+
 /// One pass.
 pub(super) struct Flow<'a> {
     relay: &'a ShardedRelay,
     memory: &'a mut Memory,
     read: Option<BoxFuture<'a, Result<Found, Fault>>>,
-    marks: FuturesUnordered<BoxFuture<'a, (Vec<i64>, Result<(), Fault>)>>,
+    marks: FuturesUnordered<Mark<'a>>,
     renewal: Option<BoxFuture<'a, Result<Tenure, Fault>>>,
     refusals: FuturesUnordered<BoxFuture<'a, ()>>,
     preparation: Option<BoxFuture<'a, Result<(), String>>>,
