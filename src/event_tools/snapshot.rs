@@ -7,6 +7,7 @@ use super::Error;
 use super::progress::Progress;
 use super::target::Target;
 use crate::app::App;
+use crate::cause;
 use crate::domain::orders;
 use crate::error::Fault;
 use crate::events::outbox::NewEvent;
@@ -91,7 +92,7 @@ fn record_of(
         aggregate_version: state.aggregate_version,
         event_type: state.event_type.to_owned(),
         payload: state.payload,
-        headers: serde_json::json!({}),
+        headers: cause::headers(),
         created_at: state.created_at,
         published_at: None,
         attempts: 0,

@@ -18,6 +18,9 @@ pub const ORDER_CREATED: &str = "tradepost.order.created.v1";
 /// What they call it.
 pub const ORDER_CREATED_FLAT: &str = "OrderCreatedEvent";
 
+/// The stream of the states of orders, which `events snapshot` fills.
+pub const STATES: &str = "orders.state";
+
 /// Which topic the events of an aggregate go to: `<prefix>.<stream>.v1`, source `/tradepost/<instance>/<stream>`.
 pub const STREAMS: &[(&str, &str)] = &[
     ("order", "orders"),
@@ -165,7 +168,7 @@ impl Settings {
     /// The compacted topic that `events snapshot` sends the state of every order to.
     #[must_use]
     pub fn orders_state_topic(&self) -> String {
-        self.topic("orders.state")
+        self.topic(STATES)
     }
 
     /// The user whose e-mail address the row's records show; none unless `events.include_email` is set.

@@ -17,6 +17,7 @@ pub mod loading;
 mod omitted;
 pub mod payload;
 pub mod request;
+pub mod root;
 pub mod scalars;
 pub mod schema;
 pub mod validate;

@@ -1,6 +1,7 @@
 //! The roots of the schema, its limits and its text.
 
 use super::engine::Engine;
+use super::root::Root;
 use super::scalars::CurrencyCode;
 use crate::app::App;
 use crate::domain::accounts::graphql::{AccountsMutation, AccountsQuery, AddressesMutation};
@@ -15,7 +16,7 @@ use async_graphql::{
 };
 
 /// The schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+pub type Schema = async_graphql::Schema<Root<Query>, Root<Mutation>, Subscription>;
 
 /// Reads.
 #[derive(Clone, Copy, Debug, Default, MergedObject)]
@@ -88,7 +89,7 @@ pub fn build(app: &App) -> Engine {
         .introspection
         .is_on(!app.config().production());
     let engine = Engine::new(limits, || {
-        let (query, mutation) = (Query::default(), Mutation::default());
+        let (query, mutation) = (Root::default(), Root::default());
         let builder = Schema::build(query, mutation, Subscription::default())
             .data(app.clone())
             .data(limits.clone());
@@ -104,7 +105,7 @@ pub fn build(app: &App) -> Engine {
 /// The schema's text, as `schema.graphql` has it.
 #[must_use]
 pub fn sdl() -> String {
-    let (query, mutation) = (Query::default(), Mutation::default());
+    let (query, mutation) = (Root::default(), Root::default());
     let schema = Schema::new(query, mutation, Subscription::default());
     schema.sdl_with_options(
         SDLExportOptions::new()

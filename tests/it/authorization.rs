@@ -216,3 +216,31 @@ async fn every_root_field_refuses_those_below_its_role() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_refused_field_leaves_its_siblings_alone() {
+    let test = TestApp::new().await;
+    let running = test.serve().await;
+    let guest = running.client();
+    let query = "{ shop { name } warehouses { nodes { id } } again: shop { currencyCode } }";
+    let (status, _, body) = guest.post(query, json!({})).await;
+    assert_eq!(status, http::StatusCode::OK);
+    assert_eq!(body["data"]["shop"]["name"], "Tradepost", "{body}");
+    assert_eq!(body["data"]["warehouses"], Value::Null);
+    assert_eq!(body["data"]["again"]["currencyCode"], "GBP", "{body}");
+    assert_eq!(body["errors"].as_array().unwrap().len(), 1);
+    assert_eq!(body["errors"][0]["path"], json!(["warehouses"]));
+    // Mutations run one after the other: each refusal has its path, and those between them are done.
+    let mutation = "mutation($id: ID!) { first: categoryDelete(id: $id) { userErrors { code } }
+        cart: cartLinesAdd(lines: [{ sku: \"NONE\", quantity: 1 }]) { userErrors { code } }
+        last: categoryDelete(id: $id) { userErrors { code } } }";
+    let id = json!({ "id": "018f0000-0000-7000-8000-000000000000" });
+    let (_, _, body) = guest.post(mutation, id).await;
+    let code = &body["data"]["cart"]["userErrors"][0]["code"];
+    assert_eq!(code, "NOT_FOUND", "{body}");
+    let paths = items(&body["errors"]).map(|error| error["path"].clone());
+    assert_eq!(
+        paths.collect::<Vec<_>>(),
+        [json!(["first"]), json!(["last"])]
+    );
+}

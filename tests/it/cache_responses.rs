@@ -216,10 +216,20 @@ async fn an_order_that_crosses_no_threshold_drops_nothing() {
     }
     assert_eq!(cache.moment(), moment, "no change was told");
     assert_eq!(cache.changes_pending().await.unwrap(), 0);
-    let (cost, data) = statements(&shop.test, &shop.guest, NAMES, json!({})).await;
-    assert_eq!((cost, data), (0, first));
-    // 100 units less 20; four are left, which is few.
-    order(76).await;
+    // On a busy machine Redis may be silent for so long that everything is dropped; then it is tried with another order.
+    let mut left = 80;
+    eventually("an answer outlives an order", async || {
+        assert_eq!(shop.guest.data(NAMES, json!({})).await, first);
+        order(1).await;
+        left -= 1;
+        let (cost, data) = statements(&shop.test, &shop.guest, NAMES, json!({})).await;
+        assert_eq!(data, first);
+        (cost == 0).then_some(())
+    })
+    .await;
+    assert_eq!(cache.moment(), moment, "no change was told");
+    // Four are left, which is few.
+    order(left - 4).await;
     assert!(cache.moment() > moment);
     let data = shop.guest.data(NAMES, json!({})).await;
     assert_eq!(data["products"]["nodes"][0]["availability"], "LOW_STOCK");

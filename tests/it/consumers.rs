@@ -81,7 +81,8 @@ impl Consumer {
         let path = self.folder.join(file);
         let errors = self.folder.join("err");
         let child = &mut self.child;
-        eventually("the consumer printed what it was sent", async || {
+        let what = format!("the consumer printed {least} lines to `{file}`");
+        eventually(&what, async || {
             if let Some(status) = child.try_wait().unwrap() {
                 let errors = std::fs::read_to_string(&errors).unwrap();
                 panic!("the consumer ended with {status}: {errors}");

@@ -185,13 +185,14 @@ fn the_topics_are_those_of_the_ruling_and_each_type_has_its_domains() {
         topics.entry(record.topic).or_default().insert(short);
     }
     let of = |topic: &str| topics[topic].iter().copied().collect::<Vec<_>>().join(" ");
-    assert_eq!(topics.len(), 5);
+    assert_eq!(topics.len(), 6);
     assert_eq!(of("order_created"), "OrderCreatedEvent");
     assert_eq!(
         of("tradepost.orders.v1"),
         "order.cancelled order.created order.expired order.failed order.fulfilled order.paid order.payment_failed \
          order.refunded order.updated stock.update_failed"
     );
+    assert_eq!(of("tradepost.orders.state.v1"), "order.snapshot");
     assert_eq!(
         of("tradepost.inventory.v1"),
         "reservation.expired stock.adjusted stock.back_in_stock stock.low stock.transferred"

@@ -10,6 +10,7 @@ use crate::events::contract::EventType;
 use crate::events::contract::values::{Money, Time, Word, words};
 use crate::events::hub::{Event, Subject};
 use crate::events::outbox::NewEvent;
+use crate::events::record::STATES;
 use entity::orders::{OrderStatus, PaymentStatus, order, order_line};
 use entity::payments::DeclineReason;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -71,6 +72,7 @@ pub const TYPES: &[EventType] = &[
     EventType::of::<OrderBody>(EXPIRED, AGGREGATE, "AWAITING_PAYMENT → EXPIRED: it was not paid in time.", sample::expired),
     EventType::of::<OrderBody>(FAILED, AGGREGATE, "PENDING → FAILED: it could not be completed, and nothing is kept of its payment.", sample::failed),
     EventType::of::<OrderBody>(STOCK_UPDATE_FAILED, AGGREGATE, "Still PENDING: it was paid, but its stock could not go out, and `failure` says why. The money goes back, and order.cancelled follows.", sample::stock_update_failed),
+    EventType::of::<OrderBody>(SNAPSHOT, AGGREGATE, "The state of an order, sent by `events snapshot`: no change, but where to begin.", sample::snapshot).on(STATES),
 ];
 
 /// A line of an order in an event.

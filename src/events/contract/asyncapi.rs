@@ -2,7 +2,7 @@
 
 use super::{Contract, EventType, FLAT_SUMMARY, generator};
 use crate::config::Config;
-use crate::events::record::{self, ORDER_CREATED_FLAT, OrderCreatedEvent, Record, Settings};
+use crate::events::record::{ORDER_CREATED_FLAT, OrderCreatedEvent, Record, STATES, Settings};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -20,6 +20,15 @@ pub(super) struct Channel {
     /// What its records' key is.
     key: &'static str,
     description: &'static str,
+    /// Whether only the newest record of each key is kept.
+    is_compacted: bool,
+}
+
+impl Channel {
+    /// Whether events of a type are in it.
+    pub(super) fn has(&self, one: &EventType) -> bool {
+        one.stream() == Some(self.stream)
+    }
 }
 
 /// Every stream, in the order in which people look for them.
@@ -30,12 +39,22 @@ pub(super) const CHANNELS: &[Channel] = &[
         key: "order id",
         description: "Every change of an order, and the order after it. The first appearance of each version of an \
                       order is in order and without a gap.",
+        is_compacted: false,
+    },
+    Channel {
+        stream: STATES,
+        title: "States of orders",
+        key: "order id",
+        description: "The newest state of each order, for teams that start late: sent when an operator runs `tradepost \
+                      events snapshot`. It is no change; ce_aggregateversion tells from which version on to go on.",
+        is_compacted: true,
     },
     Channel {
         stream: "inventory",
         title: "Stock",
         key: "variant id",
         description: "Changes of stock that orders do not tell, and crossings of its thresholds.",
+        is_compacted: false,
     },
     Channel {
         stream: "catalog",
@@ -43,12 +62,14 @@ pub(super) const CHANNELS: &[Channel] = &[
         key: "product or category id",
         description: "Every change of a product or category that raises its version, and the product or category \
                       after it.",
+        is_compacted: false,
     },
     Channel {
         stream: "accounts",
         title: "Accounts",
         key: "user id",
         description: "Users come and change. Bodies hold ids and names of fields, no personal data.",
+        is_compacted: false,
     },
 ];
 
@@ -59,6 +80,7 @@ const FLAT: Channel = Channel {
     key: "order id",
     description: "For consumers that were written before Tradepost: one record for each created order, and nothing \
                   else. Its ce_id is that of the same order's tradepost.order.created.v1.",
+    is_compacted: false,
 };
 
 /// The whole document.
@@ -71,8 +93,7 @@ pub(super) fn document(contract: Contract, config: &Config) -> Value {
         messages: Map::new(),
     };
     for channel in CHANNELS {
-        let is_its = |one: &&EventType| record::stream_of(one.aggregate) == Some(channel.stream);
-        let types: Vec<&EventType> = contract.types().filter(is_its).collect();
+        let types: Vec<&EventType> = contract.types().filter(|one| channel.has(one)).collect();
         let names: Vec<&str> = types.iter().map(|one| one.name).collect();
         parts.channel(channel, &settings.topic(channel.stream), &names, config);
         for one in types {
@@ -127,7 +148,7 @@ impl Parts {
                 "title": channel.title,
                 "description": format!("{} Key: {}.", channel.description, channel.key),
                 "messages": messages,
-                "bindings": { "kafka": topic_binding(topic, config) },
+                "bindings": { "kafka": topic_binding(channel, topic, config) },
             }),
         );
         let path = format!("#/channels/{}", channel.stream);
@@ -176,16 +197,19 @@ impl Parts {
     }
 }
 
-fn topic_binding(topic: &str, config: &Config) -> Value {
+fn topic_binding(channel: &Channel, topic: &str, config: &Config) -> Value {
     let days = config.events.retention_days.unsigned_abs();
     let retention = Duration::from_secs(days * 86_400).as_millis();
+    let configuration = if channel.is_compacted {
+        json!({ "cleanup.policy": ["compact"] })
+    } else {
+        let retention = u64::try_from(retention).unwrap_or(u64::MAX);
+        json!({ "cleanup.policy": ["delete"], "retention.ms": retention })
+    };
     let mut binding = json!({
         "topic": topic,
         "partitions": config.kafka.partitions,
-        "topicConfiguration": {
-            "cleanup.policy": ["delete"],
-            "retention.ms": u64::try_from(retention).unwrap_or(u64::MAX),
-        },
+        "topicConfiguration": configuration,
         "bindingVersion": BINDING,
     });
     // -1 is the broker's own.

@@ -36,7 +36,7 @@ impl Contract {
         Self { types }
     }
 
-    /// All types of the outbox, without the flat form of `order_created`.
+    /// All types that domains list, without the flat form of `order_created`.
     pub fn types(self) -> impl Iterator<Item = &'static EventType> {
         self.types.iter().copied().flatten()
     }
@@ -75,9 +75,16 @@ impl Contract {
     pub fn record(self, name: &str, settings: &Settings) -> Option<Record> {
         let is_flat = name == ORDER_CREATED_FLAT;
         let of_outbox = if is_flat { ORDER_CREATED } else { name };
-        let row = self.types().find(|one| one.name == of_outbox)?.sample_row();
-        let records = record::records(settings, &row, None).ok()?;
-        records.into_iter().nth(usize::from(is_flat))
+        let found = self.types().find(|one| one.name == of_outbox)?;
+        let records = record::records(settings, &found.sample_row(), None).ok()?;
+        let record = records.into_iter().nth(usize::from(is_flat))?;
+        if is_flat || found.is_of_outbox() {
+            return Some(record);
+        }
+        Some(Record {
+            topic: settings.topic(found.stream()?),
+            ..record
+        })
     }
 
     /// The AsyncAPI document as YAML, with the topics of these settings.

@@ -3,7 +3,7 @@
 use super::asyncapi::CHANNELS;
 use super::{Contract, FLAT_SUMMARY};
 use crate::config::Config;
-use crate::events::record::{self, ORDER_CREATED_FLAT, Settings};
+use crate::events::record::{ORDER_CREATED_FLAT, Settings};
 use std::fmt::Write as _;
 
 /// One row a type, topic by topic.
@@ -20,7 +20,7 @@ pub(super) fn table(contract: Contract, config: &Config) -> String {
     for channel in CHANNELS {
         let topic = settings.topic(channel.stream);
         for one in contract.types() {
-            if record::stream_of(one.aggregate) == Some(channel.stream) {
+            if channel.has(one) {
                 let key = format!("{} id", one.aggregate);
                 row(one.name, &topic, &key, one.summary);
             }

@@ -1,6 +1,7 @@
 //! What a domain says of each of its events.
 
 use crate::events::outbox::NewEvent;
+use crate::events::record;
 use entity::events::outbox_event;
 use entity::ids::EventId;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -18,8 +19,10 @@ const REQUEST: &str = "019a9e5c-0b00-7000-8000-00000000000f";
 pub struct EventType {
     /// Its name with its version, as `ce_type` has it.
     pub name: &'static str,
-    /// What it happens to; it decides the topic.
+    /// What it happens to; it decides the topic, unless the type has one of its own.
     pub aggregate: &'static str,
+    /// The stream of its own topic; types with one are no rows of the outbox.
+    own_stream: Option<&'static str>,
     /// What happened, in a sentence.
     pub summary: &'static str,
     /// The schema of its bodies.
@@ -40,10 +43,33 @@ impl EventType {
         Self {
             name,
             aggregate,
+            own_stream: None,
             summary,
             body: SchemaGenerator::subschema_for::<B>,
             sample,
         }
+    }
+
+    /// The same on a topic of its own instead of its aggregate's.
+    #[must_use]
+    pub const fn on(self, stream: &'static str) -> Self {
+        Self {
+            own_stream: Some(stream),
+            ..self
+        }
+    }
+
+    /// The stream of its topic, see [`record::STREAMS`].
+    #[must_use]
+    pub fn stream(&self) -> Option<&'static str> {
+        self.own_stream
+            .or_else(|| record::stream_of(self.aggregate))
+    }
+
+    /// Whether events of this type are rows of the outbox.
+    #[must_use]
+    pub const fn is_of_outbox(&self) -> bool {
+        self.own_stream.is_none()
     }
 
     /// The row of the outbox that its sample would be.

@@ -287,6 +287,11 @@ async fn every_type_is_written_and_each_body_is_what_its_schema_says() {
             seen.insert(name.to_owned());
         }
     }
+    let states = run.test.app.orders().orders_snapshot(None, false, 500);
+    for state in states.await.unwrap() {
+        assert_eq!(checks.wrong(state.event_type, &state.payload), None);
+        seen.insert(state.event_type.to_owned());
+    }
     let all: BTreeSet<String> = contract::all().names().map(str::to_owned).collect();
     let missing: Vec<_> = all.difference(&seen).collect();
     assert!(missing.is_empty(), "never written: {missing:?}");

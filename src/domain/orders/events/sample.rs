@@ -2,7 +2,8 @@
 
 use super::{
     CANCELLED, CREATED, EXPIRED, FAILED, FULFILLED, Line, Money, NewEvent, OrderBody, PAID,
-    PAYMENT_FAILED, REFUNDED, STOCK_GONE, STOCK_UPDATE_FAILED, Time, UPDATED, Word, published,
+    PAYMENT_FAILED, REFUNDED, SNAPSHOT, STOCK_GONE, STOCK_UPDATE_FAILED, Time, UPDATED, Word,
+    published,
 };
 use crate::events::contract::sample::{LINE, ORDER, PRODUCT, USER, VARIANT, at};
 use entity::orders::{OrderStatus, PaymentStatus};
@@ -50,6 +51,10 @@ fn later(version: i32, from: OrderStatus, to: OrderStatus, payment: PaymentStatu
         updated_at: Time(at(60 * i64::from(version - 1))),
         ..first()
     }
+}
+
+pub(super) fn snapshot() -> NewEvent {
+    published(SNAPSHOT, &first())
 }
 
 pub(super) fn created() -> NewEvent {
