@@ -15,6 +15,8 @@ use tradepost::error::Fault;
 use uuid::Uuid;
 
 const ORDERS: usize = 4;
+/// A wait that takes so long tells what there is.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(50);
 
 /// A consumer as a process of its own, with the folder it keeps its state and its output in.
 struct Consumer {
@@ -81,6 +83,8 @@ impl Consumer {
         let path = self.folder.join(file);
         let errors = self.folder.join("err");
         let child = &mut self.child;
+        let began = std::time::Instant::now();
+        let mut is_told = false;
         let what = format!("the consumer printed {least} lines to `{file}`");
         eventually(&what, async || {
             if let Some(status) = child.try_wait().unwrap() {
@@ -89,6 +93,11 @@ impl Consumer {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            if !is_told && began.elapsed() > SLOW {
+                is_told = true;
+                let errors = std::fs::read_to_string(&errors).unwrap();
+                println!("it is slow; {file}:\n{text}\nerr:\n{errors}");
+            }
             (lines.len() >= least).then_some(lines)
         })
         .await
