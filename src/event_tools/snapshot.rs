@@ -7,13 +7,10 @@ use super::Error;
 use super::progress::Progress;
 use super::target::Target;
 use crate::app::App;
-use crate::cause;
-use crate::domain::orders;
 use crate::error::Fault;
-use crate::events::outbox::NewEvent;
+use crate::events::outbox::{self, NewEvent};
 use crate::events::record::{self, Record, Settings};
 use crate::events::sender::Keep;
-use entity::events::outbox_event;
 use entity::ids::OrderId;
 use std::io::Write;
 
@@ -83,23 +80,7 @@ fn record_of(
     topic: &str,
     state: NewEvent,
 ) -> Result<Record, Error> {
-    let row = outbox_event::Model {
-        id: 0,
-        event_id: app.clock().id(),
-        shard: 0,
-        aggregate_type: orders::events::AGGREGATE.to_owned(),
-        aggregate_id: state.aggregate_id,
-        aggregate_version: state.aggregate_version,
-        event_type: state.event_type.to_owned(),
-        payload: state.payload,
-        headers: cause::headers(),
-        created_at: state.created_at,
-        published_at: None,
-        attempts: 0,
-        last_error: None,
-        parked_at: None,
-        log_position: None,
-    };
+    let row = outbox::unwritten(app.clock(), state);
     let record = record::main(settings, &row).map_err(Fault::doing("making a record"))?;
     Ok(Record {
         topic: topic.to_owned(),

@@ -4,7 +4,7 @@ use crate::cause::{self, Cause};
 use crate::clock::Clock;
 use crate::db::insert_all;
 use chrono::{DateTime, Utc};
-use entity::events::outbox_event::{ActiveModel, Column, Entity};
+use entity::events::outbox_event::{ActiveModel, Column, Entity, Model};
 use entity::ids::EventId;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -65,6 +65,28 @@ pub async fn insert(
         log_position: Set(None),
     });
     insert_all(c, rows.collect()).await
+}
+
+/// The row that an event would be which is sent and not written, as a state of an order is.
+#[must_use]
+pub fn unwritten(clock: &Clock, event: NewEvent) -> Model {
+    Model {
+        id: 0,
+        event_id: clock.id(),
+        shard: shard(event.aggregate_id),
+        aggregate_type: event.aggregate_type.to_owned(),
+        aggregate_id: event.aggregate_id,
+        aggregate_version: event.aggregate_version,
+        event_type: event.event_type.to_owned(),
+        payload: event.payload,
+        headers: cause::headers(),
+        created_at: event.created_at,
+        published_at: None,
+        attempts: 0,
+        last_error: None,
+        parked_at: None,
+        log_position: None,
+    }
 }
 
 /// The cause of what goes on with an aggregate that has versions: its last event, while that is kept.
