@@ -234,7 +234,8 @@ fn partitions(
         .collect())
 }
 
-fn record(message: &BorrowedMessage<'_>) -> Record {
+/// A record as the rest of the program knows it.
+pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().into_iter().flat_map(|headers| {
         headers.iter().map(|header| {
             (

@@ -11,8 +11,7 @@ use super::lanes::Stream;
 use super::source::{News, Source};
 use crate::config::Config;
 use crate::error::{Fault, swallow};
-use crate::events::record::Record;
-use chrono::DateTime;
+use crate::events::kafka_reader::record;
 use entity::ids::EventId;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -22,7 +21,7 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::HashMap;
@@ -279,28 +278,5 @@ impl Source for Topics {
             }
         }
         .boxed()
-    }
-}
-
-/// A record as the rest of the program knows it.
-pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().into_iter().flat_map(|headers| {
-        headers.iter().map(|header| {
-            (
-                header.key.to_owned(),
-                header.value.unwrap_or_default().to_vec(),
-            )
-        })
-    });
-    Record {
-        topic: message.topic().to_owned(),
-        key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
-        headers: headers.collect(),
-        value: message.payload().unwrap_or_default().to_vec(),
-        timestamp: message
-            .timestamp()
-            .to_millis()
-            .and_then(DateTime::from_timestamp_millis)
-            .unwrap_or_default(),
     }
 }

@@ -2,10 +2,11 @@
 
 use super::dead::{Grave, Letter, Place};
 use super::inbox::Inbox;
-use super::kafka::{group_client, record};
+use super::kafka::group_client;
 use crate::clock::to_text;
 use crate::config::Config;
 use crate::error::Fault;
+use crate::events::kafka_reader::record;
 use crate::events::record::Record;
 use chrono::DateTime;
 use entity::ids::EventId;
