@@ -8,7 +8,7 @@
 use crate::random;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 tokio::task_local! {
     static CAUSE: Cause;
@@ -25,9 +25,9 @@ pub struct Cause {
     /// W3C trace context, as the caller sent it; else made when it is first asked for.
     trace_parent: OnceLock<String>,
     /// What all events of one flow have in common; none of its own means the id of the trace.
-    correlation_id: Option<String>,
+    correlation_id: Option<Arc<str>>,
     /// The command or the event that this follows from.
-    causation_id: Option<String>,
+    causation_id: Option<Arc<str>>,
     is_request: bool,
 }
 
@@ -35,15 +35,15 @@ impl Cause {
     /// A request, with the header `traceparent` if it has one. Both ids are the request's: it is the command that its
     /// events follow from.
     #[must_use]
-    pub fn of_request(request_id: &str, trace_parent: Option<&str>) -> Self {
+    pub fn of_request(request_id: &Arc<str>, trace_parent: Option<&str>) -> Self {
         let known = OnceLock::new();
         if let Some(given) = trace_parent.and_then(understood) {
             known.get_or_init(|| given);
         }
         Self {
             trace_parent: known,
-            correlation_id: Some(request_id.to_owned()),
-            causation_id: Some(request_id.to_owned()),
+            correlation_id: Some(Arc::clone(request_id)),
+            causation_id: Some(Arc::clone(request_id)),
             is_request: true,
         }
     }
@@ -69,8 +69,8 @@ impl Cause {
         }
         Self {
             trace_parent: known,
-            correlation_id: text(CORRELATION_ID).map(str::to_owned),
-            causation_id: Some(event_id.to_owned()),
+            correlation_id: text(CORRELATION_ID).map(Arc::from),
+            causation_id: Some(event_id.into()),
             is_request: false,
         }
     }
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_hands_its_trace_on_and_is_the_cause() {
-        let cause = Cause::of_request("req-1", Some(GIVEN));
+        let cause = Cause::of_request(&"req-1".into(), Some(GIVEN));
         let (told, is) = cause.during(async { (headers(), is_request()) }).await;
         let expected =
             json!({ "traceparent": GIVEN, "correlationid": "req-1", "causationid": "req-1" });

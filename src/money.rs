@@ -3,6 +3,8 @@
 //! Exponents are those of ISO 4217 (2018 and amendments) and, for crypto assets, the scale their networks use.
 
 use rust_decimal::Decimal;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// An amount of a currency.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,29 +29,48 @@ pub enum Error {
     UnknownCurrency,
 }
 
+/// Decimals of currencies and crypto assets that the program knows.
+const EXPONENTS: &[(u32, &[&str])] = &[
+    (
+        0,
+        &[
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND",
+            "VUV", "XAF", "XOF", "XPF",
+        ],
+    ),
+    (3, &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]),
+    (6, &["XRP", "USDC", "USDT"]),
+    (8, &["BTC", "ETH", "LTC", "SOL", "DOGE"]),
+    (
+        2,
+        &[
+            "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD",
+            "BDT", "BGN", "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD",
+            "CDF", "CHF", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DKK", "DOP", "DZD", "EGP",
+            "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GTQ", "GYD",
+            "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IRR", "JMD", "KES", "KGS", "KHR",
+            "KPW", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "MAD", "MDL", "MGA", "MKD",
+            "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN",
+            "NIO", "NOK", "NPR", "NZD", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "QAR", "RON",
+            "RSD", "RUB", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD",
+            "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TOP", "TRY", "TTD", "TWD",
+            "TZS", "UAH", "USD", "UYU", "UZS", "VES", "WST", "XCD", "YER", "ZAR", "ZMW",
+        ],
+    ),
+];
+
 /// Decimals of a currency or crypto asset, as the table `assets` has them, or nothing when it is not known. 0 for JPY, 2 for GBP, 3 for KWD, 8 for BTC.
 #[must_use]
 pub fn exponent(currency: &str) -> Option<u32> {
-    Some(match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX"
-        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        "XRP" | "USDC" | "USDT" => 6,
-        "BTC" | "ETH" | "LTC" | "SOL" | "DOGE" => 8,
-        "AED" | "AFN" | "ALL" | "AMD" | "ANG" | "AOA" | "ARS" | "AUD" | "AWG" | "AZN" | "BAM"
-        | "BBD" | "BDT" | "BGN" | "BMD" | "BND" | "BOB" | "BRL" | "BSD" | "BTN" | "BWP" | "BYN"
-        | "BZD" | "CAD" | "CDF" | "CHF" | "CNY" | "COP" | "CRC" | "CUP" | "CVE" | "CZK" | "DKK"
-        | "DOP" | "DZD" | "EGP" | "ERN" | "ETB" | "EUR" | "FJD" | "FKP" | "GBP" | "GEL" | "GHS"
-        | "GIP" | "GMD" | "GTQ" | "GYD" | "HKD" | "HNL" | "HTG" | "HUF" | "IDR" | "ILS" | "INR"
-        | "IRR" | "JMD" | "KES" | "KGS" | "KHR" | "KPW" | "KYD" | "KZT" | "LAK" | "LBP" | "LKR"
-        | "LRD" | "LSL" | "MAD" | "MDL" | "MGA" | "MKD" | "MMK" | "MNT" | "MOP" | "MRU" | "MUR"
-        | "MVR" | "MWK" | "MXN" | "MYR" | "MZN" | "NAD" | "NGN" | "NIO" | "NOK" | "NPR" | "NZD"
-        | "PAB" | "PEN" | "PGK" | "PHP" | "PKR" | "PLN" | "QAR" | "RON" | "RSD" | "RUB" | "SAR"
-        | "SBD" | "SCR" | "SDG" | "SEK" | "SGD" | "SHP" | "SLE" | "SOS" | "SRD" | "SSP" | "STN"
-        | "SVC" | "SYP" | "SZL" | "THB" | "TJS" | "TMT" | "TOP" | "TRY" | "TTD" | "TWD" | "TZS"
-        | "UAH" | "USD" | "UYU" | "UZS" | "VES" | "WST" | "XCD" | "YER" | "ZAR" | "ZMW" => 2,
-        _ => return None,
-    })
+    // Asked for each amount that is shown.
+    static BY_CODE: LazyLock<HashMap<&str, u32, ahash::RandomState>> = LazyLock::new(|| {
+        let of_exponent = |(exponent, codes): &(u32, &'static [&'static str])| {
+            let exponent = *exponent;
+            codes.iter().map(move |code| (*code, exponent))
+        };
+        EXPONENTS.iter().flat_map(of_exponent).collect()
+    });
+    BY_CODE.get(currency).copied()
 }
 
 /// Minor units of a decimal.
@@ -80,6 +101,33 @@ pub fn to_decimal(minor: i64, currency: &str) -> Decimal {
     Decimal::from_i128_with_scale(i128::from(minor), exponent(currency).unwrap_or(0))
 }
 
+/// A decimal as text: as its own `Display` writes it, which is too slow for what stands in every list.
+#[must_use]
+pub fn to_text(amount: Decimal) -> String {
+    let scale = amount.scale() as usize;
+    let is_plain = scale > 0 && !amount.is_sign_negative();
+    let mantissa = u64::try_from(amount.mantissa()).ok();
+    let Some(mut rest) = mantissa.filter(|_| is_plain) else {
+        return amount.to_string();
+    };
+    let mut text = [b'0'; 64];
+    let mut place = text.len();
+    // At least one digit before the point.
+    for digits in 0.. {
+        if digits > scale && rest == 0 {
+            break;
+        }
+        if digits == scale {
+            place -= 1;
+            text[place] = b'.';
+        }
+        place -= 1;
+        text[place] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    String::from_utf8_lossy(&text[place..]).into_owned()
+}
+
 impl Money {
     /// An amount of minor units.
     #[must_use]
@@ -106,6 +154,30 @@ pub fn line_total(quantity: i64, unit_price_minor: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_what_the_decimal_itself_shows() {
+        for minor in [
+            0,
+            1,
+            9,
+            10,
+            99,
+            100,
+            101,
+            12_345,
+            -1,
+            -12_345,
+            i64::MAX,
+            i64::MIN,
+        ] {
+            for scale in [0, 1, 2, 3, 8, 18, 28] {
+                let decimal = Decimal::from_i128_with_scale(i128::from(minor), scale);
+                assert_eq!(to_text(decimal), decimal.to_string(), "{minor} at {scale}");
+            }
+        }
+        assert_eq!(to_text(Decimal::MAX), Decimal::MAX.to_string());
+    }
 
     #[test]
     fn decimals_and_minor_units_are_exact_for_every_exponent() {

@@ -1,7 +1,7 @@
 //! How fast cached answers are, beside comparators that are built here: the same allocator, the same build, the same
 //! runtime and the same accept loop.
 //!
-//! `cargo bench --bench cache_speed` prints a table. Each line is measured in five rounds that alternate with its
+//! `cargo bench --bench cache_speed` prints a table, and only some lines of it when words of them are given. Each line is measured in five rounds that alternate with its
 //! comparator; rates are medians of the rounds. 64 keep-alive connections ask without pipelining from one thread of
 //! the same machine, so a part of each core is the generator's; the last columns therefore tell what the server's own
 //! threads spent on a request, which the generator does not dilute.
@@ -356,8 +356,15 @@ fn server_ticks() -> f64 {
     ticks
 }
 
-/// Measures two servers in alternating rounds and prints a line.
+/// Measures two servers in alternating rounds and prints a line, unless the command line asks for other lines only.
 fn compare(what: &str, ours: (SocketAddr, &Bytes), other: (SocketAddr, &Bytes), goals: &str) {
+    let mut wanted = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'));
+    let first = wanted.next();
+    if first.is_some_and(|word| !what.contains(&word) && !wanted.any(|word| what.contains(&word))) {
+        return;
+    }
     for (address, request) in [ours, other] {
         round(address, request, WARM_UP);
     }
@@ -397,7 +404,8 @@ async fn token(address: SocketAddr) -> String {
 }
 
 fn main() {
-    // `cargo test --benches` and `cargo bench` pass arguments of the built-in harness.
+    // The program's metrics are kept, as when it serves.
+    tradepost::telemetry::metrics().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name(SERVER)
         .enable_all()

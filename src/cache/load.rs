@@ -49,8 +49,8 @@ impl<K> Default for Sorted<K> {
 
 impl Cache {
     /// Values by their ids, in their order; `None` for what does not exist. What nobody remembers is loaded by one call
-    /// of `load` for all of it, and each of it only once however many ask. `load` answers what exists; it reads the
-    /// primary, outside of any transaction.
+    /// of the loader for all of it, and each of it only once however many ask. The loader answers what exists; it reads
+    /// the primary, outside of any transaction. `loader` makes it, where something has to be loaded.
     ///
     /// # Errors
     /// The load fails. All who waited for it are told, and nothing is kept.
@@ -58,7 +58,7 @@ impl Cache {
         &self,
         ids: &[K],
         key: impl Fn(&K) -> Key,
-        load: F,
+        loader: impl FnOnce() -> F,
     ) -> Result<Vec<Option<Arc<V>>>, Fault>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
@@ -66,21 +66,29 @@ impl Cache {
         F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<HashMap<K, V>, Fault>> + Send + 'static,
     {
+        trace::note(ids.iter().map(|id| key(id).tag()));
+        if let Some(all) = self.remembered(ids, &key) {
+            return all;
+        }
         let life = self.life();
+        let load = loader();
         let load: Load<K, V> = Arc::new(move |ids| Box::pin(load(ids)));
         let mut found: Vec<Option<Option<Shared>>> = Vec::with_capacity(ids.len());
         let mut waiting: Vec<(usize, Joined)> = Vec::new();
         let mut own: Vec<(Flight, K)> = Vec::new();
         for (place, id) in ids.iter().enumerate() {
             let key = key(id);
-            trace::note([key.tag()]);
-            if let Some(entry) = self.kept(&key, life) {
+            let now_us = self.now_us();
+            if let Some(entry) = self.kept(&key, life, now_us) {
                 self.inner.meters.memory_hits.increment(1);
                 self.renew(&entry, key, id, &load);
                 found.push(Some(entry.value.clone()));
                 continue;
             }
-            let look = || self.kept(&key, life).map(|entry| entry.value.clone());
+            let look = || {
+                self.kept(&key, life, now_us)
+                    .map(|entry| entry.value.clone())
+            };
             match self.inner.flights.find(key, &self.inner.freshness, look) {
                 Flown::Kept(value) => {
                     found.push(Some(value));
@@ -114,21 +122,50 @@ impl Cache {
             .collect()
     }
 
+    /// All of it, when this process remembers all and none of it is to be renewed: as nearly always.
+    fn remembered<K, V: Value>(
+        &self,
+        ids: &[K],
+        key: &impl Fn(&K) -> Key,
+    ) -> Option<Result<Vec<Option<Arc<V>>>, Fault>> {
+        let (life, now_us) = (self.life(), self.now_us());
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let entry = self.kept(&key(id), life, now_us)?;
+            if now_us >= entry.renew_us {
+                return None;
+            }
+            match typed(entry.value.clone()) {
+                Ok(value) => found.push(value),
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+        self.inner.meters.memory_hits.increment(found.len() as u64);
+        Some(Ok(found))
+    }
+
     /// One value; see [`Cache::get_many`].
     ///
     /// # Errors
     /// The load fails.
-    pub async fn get<V, F, Fut>(&self, key: Key, load: F) -> Result<Option<Arc<V>>, Fault>
+    pub async fn get<V, F, Fut>(
+        &self,
+        key: Key,
+        loader: impl FnOnce() -> F,
+    ) -> Result<Option<Arc<V>>, Fault>
     where
         V: Value,
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<V>, Fault>> + Send + 'static,
     {
-        let load = move |_: Vec<()>| {
-            let load = load();
-            async move { Ok(load.await?.map(|value| ((), value)).into_iter().collect()) }
+        let loader = || {
+            let load = loader();
+            move |_: Vec<()>| {
+                let load = load();
+                async move { Ok(load.await?.map(|value| ((), value)).into_iter().collect()) }
+            }
         };
-        let mut found = self.get_many(&[()], |()| key, load).await?;
+        let mut found = self.get_many(&[()], |()| key, loader).await?;
         Ok(found.pop().flatten())
     }
 
@@ -140,7 +177,7 @@ impl Cache {
         &self,
         tag: Tag,
         arguments: &impl Hash,
-        load: F,
+        loader: impl FnOnce() -> F,
     ) -> Result<Option<Arc<V>>, Fault>
     where
         V: Value,
@@ -148,7 +185,8 @@ impl Cache {
         Fut: Future<Output = Result<Option<V>, Fault>> + Send + 'static,
     {
         let generation = self.generation(tag).await?;
-        self.get(Key::list(tag, generation, arguments), load).await
+        self.get(Key::list(tag, generation, arguments), loader)
+            .await
     }
 
     /// The generation of the current lists of a subject. A change of the subject ends it, and the next who asks makes
@@ -158,7 +196,7 @@ impl Cache {
     /// None of its own: nothing is loaded.
     pub async fn generation(&self, tag: Tag) -> Result<Generation, Fault> {
         let fresh = || async { Ok(Some(Generation(Uuid::from_bytes(random::bytes())))) };
-        let found = self.get(Key::of(tag), fresh).await?;
+        let found = self.get(Key::of(tag), || fresh).await?;
         Ok(found.map_or_else(
             || Generation(Uuid::from_bytes(random::bytes())),
             |found| *found,

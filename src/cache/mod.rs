@@ -198,12 +198,11 @@ impl Cache {
     }
 
     /// An entry of this process, if it is still true.
-    fn kept(&self, key: &Key, life: Life) -> Option<Arc<Entry>> {
+    fn kept(&self, key: &Key, life: Life, now_us: i64) -> Option<Arc<Entry>> {
         if life == Life::None {
             return None;
         }
         let entry = self.inner.memory.get(key)?;
-        let now_us = self.now_us();
         let ends_us = match life {
             Life::Brief => entry.ends_us.min(entry.loaded_us + BRIEF_US),
             _ => entry.ends_us,

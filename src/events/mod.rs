@@ -1,7 +1,7 @@
 //! Events: rows of the outbox, written in the transaction that causes them, published by the relay.
 //!
-//! To publish something: make an [`outbox::NewEvent`] of it, [`outbox::insert`] it in the transaction that changes the
-//! state, and call [`Events::wake`] after the commit. A new type is a line in `TYPES` of its domain's `events.rs`, a new
+//! To publish something: make an [`outbox::NewEvent`] of it and hand it to [`Events::publish_in`] in the transaction that
+//! changes the state. A new type is a line in `TYPES` of its domain's `events.rs`, a new
 //! kind of aggregate also one in [`record`]'s table of topics; [`contract`] makes schemas and documents of them.
 
 pub mod broker;
@@ -28,12 +28,13 @@ use crate::cache::push::{Message, Push};
 use crate::cause;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, Engine};
+use crate::db::{Db, Engine, Tx};
 use crate::error::{Fault, swallow};
 use crate::health::Health;
 use crate::workers::{Progress, Workers};
 use broker::Broker;
 use chrono::TimeDelta;
+use outbox::NewEvent;
 use relay::Relay;
 use retention::Retention;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,8 +107,22 @@ impl Events {
         }
     }
 
-    /// Tells the relays of all processes that rows were committed. Call it after the commit; it never waits, and
-    /// when it is forgotten or lost, the relay still looks every `events.poll_ms`.
+    /// Writes events as part of a transaction, and tells the relays once that is committed.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn publish_in(&self, tx: &Tx, events: Vec<NewEvent>) -> Result<(), Fault> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        outbox::insert(&**tx, &self.parts.clock, events).await?;
+        let this = self.clone();
+        tx.after_commit(move || Box::pin(async move { this.wake() }));
+        Ok(())
+    }
+
+    /// Tells the relays of all processes that rows were committed. It never waits; when it is lost, the relay still looks
+    /// every `events.poll_ms`.
     pub fn wake(&self) {
         self.parts.push.send(Message::OutboxWritten);
     }

@@ -8,6 +8,8 @@ use crate::cache::trace;
 use crate::domain::accounts::model::Viewer;
 use async_graphql::{Context, Guard};
 use entity::accounts::Role;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// The least role for a root field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +103,13 @@ pub const TABLE: &[(&str, Access)] = &[
 /// The access that the table states for a root field. The roots share no names, which the test of the table checks.
 #[must_use]
 pub fn access(field: &str) -> Option<Access> {
-    TABLE
-        .iter()
-        .find(|(name, _)| name.split('.').nth(1) == Some(field))
-        .map(|(_, access)| *access)
+    static BY_FIELD: LazyLock<HashMap<&str, Access>> = LazyLock::new(|| {
+        let fields = TABLE.iter().rev();
+        fields
+            .filter_map(|(name, access)| Some((name.split('.').nth(1)?, *access)))
+            .collect()
+    });
+    BY_FIELD.get(field).copied()
 }
 
 /// Refuses a root field to those whom the table does not allow it: `#[graphql(guard = "Authorized")]`.

@@ -5,7 +5,8 @@
 //! extension of the library, and a schema with an extension pays for it at every field of every item: so the schema that
 //! executes has none.
 
-use super::documents::Documents;
+use super::direct::Watched;
+use super::documents::{Document, Documents};
 use super::{omitted, values};
 use crate::config::Limits;
 use async_graphql::async_trait::async_trait;
@@ -47,13 +48,20 @@ trait Roots: Send + Sync {
     fn validate<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
     fn measure<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
     fn execute<'a>(&'a self, request: Request) -> BoxFuture<'a, Response>;
+    fn execute_directly<'a>(
+        &'a self,
+        document: &'a Document,
+        request: Request,
+    ) -> BoxFuture<'a, Response>;
     fn stream(&self, request: Request) -> BoxStream<'static, Response>;
 }
 
 struct Trio<Q, M, S> {
-    validating: Schema<Q, M, S>,
-    measuring: Schema<Q, M, S>,
-    executing: Schema<Q, M, S>,
+    validating: Schema<Watched<Q>, M, S>,
+    measuring: Schema<Watched<Q>, M, S>,
+    executing: Schema<Watched<Q>, M, S>,
+    /// The root of the schema that executes.
+    query: Watched<Q>,
 }
 
 impl<Q, M, S> Roots for Trio<Q, M, S>
@@ -74,37 +82,64 @@ where
         self.executing.execute(request).boxed()
     }
 
+    fn execute_directly<'a>(
+        &'a self,
+        document: &'a Document,
+        request: Request,
+    ) -> BoxFuture<'a, Response> {
+        Box::pin(async move {
+            match self.query.execute(document, request).await {
+                Ok(response) => response,
+                Err(request) => {
+                    self.executing
+                        .execute(with_document(document, request))
+                        .await
+                }
+            }
+        })
+    }
+
     fn stream(&self, request: Request) -> BoxStream<'static, Response> {
         self.executing.execute_stream(request)
     }
 }
 
 impl Engine {
-    /// Builds the schemas; `builder` is called once for each of them.
+    /// Builds the schemas; `roots` and `settings` are asked once for each of them.
     #[must_use]
-    pub fn new<Q, M, S>(limits: &Limits, builder: impl Fn() -> SchemaBuilder<Q, M, S>) -> Self
+    pub fn new<Q, M, S>(
+        limits: &Limits,
+        roots: impl Fn() -> (Q, M, S),
+        settings: impl Fn(SchemaBuilder<Watched<Q>, M, S>) -> SchemaBuilder<Watched<Q>, M, S>,
+    ) -> Self
     where
-        Q: ObjectType + 'static,
+        Q: ObjectType + Clone + 'static,
         M: ObjectType + 'static,
         S: SubscriptionType + 'static,
     {
-        let limited = || {
-            builder()
+        let limited = |query: Option<Watched<Q>>| {
+            let (root, mutation, subscription) = roots();
+            let query = query.unwrap_or_else(|| Watched::new(root));
+            settings(Schema::build(query, mutation, subscription))
                 .limit_directives(limits.directives)
                 .limit_aliases(limits.aliases)
         };
-        let validating = limited().extension(Gauge(limits.clone())).finish();
-        let fast = || limited().validation_mode(ValidationMode::Fast);
-        let measuring = fast().extension(Gauge(limits.clone())).finish();
-        let executing = fast()
+        let validating = limited(None).extension(Gauge(limits.clone())).finish();
+        let fast = |query| limited(query).validation_mode(ValidationMode::Fast);
+        let measuring = fast(None).extension(Gauge(limits.clone())).finish();
+        let query = Watched::new(roots().0);
+        let executing = fast(Some(query.clone()))
             .limit_depth(limits.depth)
             .limit_complexity(limits.complexity)
             .finish();
+        // Asks for a field that nobody has: what the root sees then is all that the short way needs.
+        executing.execute(Request::new("{ _ }")).now_or_never();
         Self {
             roots: Arc::new(Trio {
                 validating,
                 measuring,
                 executing,
+                query,
             }),
             limits: limits.clone(),
             documents: Documents::new(DOCUMENT_BYTES),
@@ -152,15 +187,24 @@ impl Engine {
         cost_of(&probe, self.roots.measure(request).await)
     }
 
-    /// Executes a request whose document has passed [`Engine::check`]: what did not pass is not noticed here.
-    pub async fn execute_checked(&self, request: Request) -> Response {
-        self.roots.execute(filled(request)).await
+    /// Executes a request whose document and values have passed [`Engine::check`], and whose omitted page sizes are filled
+    /// in: what did not pass is not noticed here.
+    pub async fn execute_checked(&self, document: &Document, request: Request) -> Response {
+        if document.is_direct {
+            self.roots.execute_directly(document, request).await
+        } else {
+            self.roots.execute(with_document(document, request)).await
+        }
     }
 
-    /// Begins a subscription whose document has passed [`Engine::check`]: a response for each of its events.
+    /// Begins a subscription, under the same condition: a response for each of its events.
     #[must_use]
-    pub fn subscribe_checked(&self, request: Request) -> BoxStream<'static, Response> {
-        self.roots.stream(filled(request))
+    pub fn subscribe_checked(
+        &self,
+        document: &Document,
+        request: Request,
+    ) -> BoxStream<'static, Response> {
+        self.roots.stream(with_document(document, request))
     }
 
     /// Checks and executes a request, for callers without a transport of their own. The guards of the transport
@@ -179,7 +223,7 @@ impl Engine {
             )
             .await;
         match checked {
-            Ok(_) => self.execute_checked(request).await,
+            Ok(_) => self.roots.execute(filled(request)).await,
             Err(errors) => Response::from_errors(errors),
         }
     }
@@ -191,11 +235,16 @@ impl Engine {
     }
 }
 
+fn with_document(document: &Document, mut request: Request) -> Request {
+    request.set_parsed_query(document.parsed.clone());
+    request
+}
+
 /// The request with the variables that were left out.
 fn filled(mut request: Request) -> Request {
     let mut variables = std::mem::take(&mut request.variables);
     if let Ok(document) = request.parsed_query() {
-        omitted::fill(document, &mut variables);
+        omitted::fill(&omitted::optional(document), &mut variables);
     }
     request.variables = variables;
     request
@@ -207,7 +256,7 @@ fn probed(
     operation_name: Option<&str>,
     mut variables: Variables,
 ) -> (Request, Arc<Probe>) {
-    omitted::fill(&document, &mut variables);
+    omitted::fill(&omitted::optional(&document), &mut variables);
     let probe = Arc::new(Probe {
         operation_name: operation_name.map(str::to_owned),
         cost: Mutex::new(None),

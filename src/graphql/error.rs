@@ -5,9 +5,9 @@ use crate::domain::catalog::loaders::{CatalogLoader, VariantKey};
 use crate::domain::orders::graphql::OrderStatus;
 use crate::error::{Details, Fault, Problem, chain};
 use crate::events::hub::Ended;
+use crate::graphql::loading;
 use crate::graphql::scalars::Money;
 use crate::page::BadCursor;
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ErrorExtensions, Interface, SimpleObject};
 use entity::ids::VariantId;
 use std::sync::Arc;
@@ -143,7 +143,7 @@ impl InsufficientStockError {
     /// The variant that is short.
     async fn variant(&self, ctx: &Context<'_>) -> Result<ProductVariant, ApiError> {
         // It was for sale a moment ago, so whoever asked for it may see it.
-        let loader = ctx.data_unchecked::<DataLoader<CatalogLoader>>();
+        let loader = loading::of::<CatalogLoader>(ctx);
         let row = loader.load_one(VariantKey(self.variant_id)).await?;
         row.map(ProductVariant::from)
             .ok_or_else(|| Fault::Broken(format!("variant {} is gone", self.variant_id)).into())

@@ -6,6 +6,7 @@
 pub mod authorization;
 pub mod batch;
 pub mod connection;
+pub mod direct;
 pub mod docs;
 pub mod document;
 pub mod documents;

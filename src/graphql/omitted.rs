@@ -13,26 +13,15 @@ use std::convert::Infallible;
 /// The arguments that the cost of lists is computed from.
 const READ_FOR_COST: &[&str] = &["first", "last"];
 
-/// Gives null to the variables of page sizes that are not given and may be null.
-pub(super) fn fill(document: &ExecutableDocument, variables: &mut Variables) {
+/// The variables of page sizes that may be null and have no default.
+#[must_use]
+pub(super) fn optional(document: &ExecutableDocument) -> Box<[Name]> {
     let operations = || {
         document
             .operations
             .iter()
             .map(|(_, operation)| &operation.node)
     };
-    let omitted: HashSet<Name> = operations()
-        .flat_map(|operation| &operation.variable_definitions)
-        .map(|definition| &definition.node)
-        .filter(|definition| {
-            definition.var_type.node.nullable && definition.default_value.is_none()
-        })
-        .map(|definition| definition.name.node.clone())
-        .filter(|name| !variables.contains_key(name))
-        .collect();
-    if omitted.is_empty() {
-        return;
-    }
     let fragments = document
         .fragments
         .values()
@@ -44,8 +33,23 @@ pub(super) fn fill(document: &ExecutableDocument, variables: &mut Variables) {
     for set in sets {
         collect(&set.node, &mut used);
     }
-    for name in omitted.intersection(&used) {
-        variables.insert(name.clone(), Value::Null);
+    operations()
+        .flat_map(|operation| &operation.variable_definitions)
+        .map(|definition| &definition.node)
+        .filter(|definition| {
+            definition.var_type.node.nullable && definition.default_value.is_none()
+        })
+        .map(|definition| definition.name.node.clone())
+        .filter(|name| used.contains(name))
+        .collect()
+}
+
+/// Gives null to those of these variables that are not given.
+pub(super) fn fill(optional: &[Name], variables: &mut Variables) {
+    for name in optional {
+        if !variables.contains_key(name) {
+            variables.insert(name.clone(), Value::Null);
+        }
     }
 }
 
@@ -92,7 +96,7 @@ mod tests {
              fragment z on X { w(first: $e) }",
         );
         let mut variables = Variables::from_json(json!({"b": 7}));
-        fill(&document.unwrap(), &mut variables);
+        fill(&optional(&document.unwrap()), &mut variables);
         let filled = serde_json::to_value(&*variables).unwrap();
         assert_eq!(filled, json!({"a": null, "b": 7, "e": null}));
     }

@@ -38,7 +38,7 @@ impl ScalarType for Decimal {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_string())
+        Value::String(money::to_text(self.0))
     }
 }
 
@@ -157,7 +157,8 @@ pub fn int(number: impl TryInto<i32>) -> i32 {
 /// An id as GraphQL shows it.
 #[must_use]
 pub fn id(id: impl Into<Uuid>) -> ID {
-    ID(id.into().to_string())
+    let text = &mut Uuid::encode_buffer();
+    ID(id.into().hyphenated().encode_lower(text).to_owned())
 }
 
 /// Reads the id of a mutation: what is not a UUID is a user error at `path`.

@@ -88,11 +88,12 @@ pub fn build(app: &App) -> Engine {
         .http
         .introspection
         .is_on(!app.config().production());
-    let engine = Engine::new(limits, || {
-        let (query, mutation) = (Root::default(), Root::default());
-        let builder = Schema::build(query, mutation, Subscription::default())
-            .data(app.clone())
-            .data(limits.clone());
+    let roots = || {
+        let (query, mutation) = (Root::<Query>::default(), Root::<Mutation>::default());
+        (query, mutation, Subscription::default())
+    };
+    let engine = Engine::new(limits, roots, |builder| {
+        let builder = builder.data(app.clone()).data(limits.clone());
         if introspection {
             builder
         } else {

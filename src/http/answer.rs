@@ -10,13 +10,14 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Longest message that reaches a client: some of the library's quote what the client sent.
 const MESSAGE_MAX: usize = 500;
 
 /// The id of a request, put into its extensions by `observe`.
 #[derive(Clone, Debug)]
-pub(super) struct RequestId(pub(super) String);
+pub(super) struct RequestId(pub(super) Arc<str>);
 
 /// What the access log and the metrics say of a GraphQL request; in the answer's extensions.
 #[derive(Clone, Debug)]
@@ -256,7 +257,7 @@ fn finish(errors: &mut [ServerError], id: &RequestId) {
         error
             .extensions
             .get_or_insert_default()
-            .set("requestId", id.0.as_str());
+            .set("requestId", &*id.0);
     }
 }
 

@@ -1,14 +1,13 @@
 //! One connection, with an end to everything that a client may leave undone.
 
+use super::front::Front;
 use super::observe::Peer;
-use axum::Router;
-use axum::body::Body;
-use futures::FutureExt as _;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +16,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
 /// Requests that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 100;
@@ -29,7 +27,7 @@ const BUFFER_MAX: usize = 64 << 10;
 /// What connections of one listener share.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
-    pub(super) router: Router,
+    pub(super) front: Arc<Front>,
     /// For the head of a request, and the life of a connection on which nothing happens.
     pub(super) idle_limit: Duration,
     /// Finish what runs and take no more.
@@ -55,13 +53,14 @@ pub(super) async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr) {
     }
     let open = Arc::new(Open::default());
     let service = {
-        let (router, open) = (shared.router, open.clone());
-        service_fn(move |mut request: Request<Incoming>| {
-            let running = open.begin();
-            request.extensions_mut().insert(Held(open.clone()));
-            request.extensions_mut().insert(Peer(peer));
-            let answer = router.clone().oneshot(request.map(Body::new));
-            answer.inspect(move |_| drop(running))
+        let (front, open) = (shared.front, open.clone());
+        service_fn(move |request: Request<Incoming>| {
+            let (front, running, held) = (front.clone(), open.begin(), Held(open.clone()));
+            async move {
+                let answer = front.answer(request, Peer(peer), held).await;
+                drop(running);
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let builder = builder(shared.idle_limit);

@@ -8,7 +8,7 @@
 use super::State;
 use super::answer::{self, Executed, Refused, RequestId};
 use super::connection::Held;
-use super::negotiate::{self, Media};
+use super::negotiate::{self, Media, Wanted};
 use super::parameters::{self, Parameters};
 use super::prepare::Ready;
 use super::session::Session;
@@ -20,8 +20,9 @@ use crate::graphql::authorization;
 use crate::graphql::document::Operation;
 use crate::graphql::request::{self, IdempotencyHeader, RequestInfo};
 use async_graphql::parser::types::OperationType;
+use axum::BoxError;
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -30,6 +31,8 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Tells what a request cost.
@@ -47,22 +50,38 @@ struct Incoming {
     method: Method,
 }
 
-/// `POST /graphql`.
-pub(super) async fn post(
+/// `POST /graphql` of pages of browsers, through the router.
+pub(super) async fn post_routed(
     extract::State(state): extract::State<State>,
     Extension(info): Extension<RequestInfo>,
     held: Option<Extension<Held>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if negotiate::wants_events(&headers) {
-        let incoming = Incoming::new(state, info, headers, Method::POST);
+    let held = held.map(|Extension(held)| held);
+    post(&state, info, held, headers, body).await
+}
+
+/// `POST /graphql`.
+pub(super) async fn post<B>(
+    state: &State,
+    info: RequestInfo,
+    held: Option<Held>,
+    headers: HeaderMap,
+    body: B,
+) -> Response
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let wanted = Wanted::of(&headers);
+    let incoming = Incoming::new(state.clone(), info, headers, Method::POST);
+    if wanted.events {
         let parameters = read_body(&incoming, body).await;
         let parameters = parameters.and_then(|body| parameters::from_body(&body));
         return incoming.stream(parameters, held).await;
     }
-    let incoming = Incoming::new(state, info, headers, Method::POST);
-    let Some(media) = negotiate::accepted(&incoming.headers) else {
+    let Some(media) = wanted.media else {
         return not_acceptable().into_response(Media::Json, &incoming.id);
     };
     let outcome = match read_body(&incoming, body).await {
@@ -87,16 +106,18 @@ pub(super) async fn get(
     if negotiate::wants_websocket(&headers) {
         return ws::open(state, info, &headers, upgrade);
     }
-    if negotiate::wants_events(&headers) {
+    let wanted = Wanted::of(&headers);
+    if wanted.events {
         let incoming = Incoming::new(state, info, headers, Method::GET);
         let parameters = parameters::from_address(uri.query().unwrap_or_default());
+        let held = held.map(|Extension(held)| held);
         return incoming.stream(parameters, held).await;
     }
-    if negotiate::wants_html(&headers) && graphiql::is_on(&state.app) {
+    if wanted.html && graphiql::is_on(&state.app) {
         return graphiql::page();
     }
     let incoming = Incoming::new(state, info, headers, Method::GET);
-    let Some(media) = negotiate::accepted(&incoming.headers) else {
+    let Some(media) = wanted.media else {
         return not_acceptable().into_response(Media::Json, &incoming.id);
     };
     let query = uri.query().unwrap_or_default();
@@ -129,7 +150,11 @@ fn not_acceptable() -> Refused {
 }
 
 /// Reads a JSON body within its limits of size and time.
-async fn read_body(incoming: &Incoming, body: Body) -> Result<Bytes, Refused> {
+async fn read_body<B>(incoming: &Incoming, body: B) -> Result<Bytes, Refused>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     if !negotiate::has_json_body(&incoming.headers) {
         return Err(Refused::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -141,11 +166,15 @@ async fn read_body(incoming: &Incoming, body: Body) -> Result<Bytes, Refused> {
 }
 
 /// Reads a body within its limits of size and time.
-pub(super) async fn read_limited(
+pub(super) async fn read_limited<B>(
     headers: &HeaderMap,
     settings: &Http,
-    body: Body,
-) -> Result<Bytes, Refused> {
+    body: B,
+) -> Result<Bytes, Refused>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
     let too_large = || {
         Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -159,9 +188,14 @@ pub(super) async fn read_limited(
     if declared.is_some_and(|length| length > settings.body_bytes_max) {
         return Err(too_large());
     }
-    let body = Limited::new(body, settings.body_bytes_max).collect();
+    let mut body = pin!(Limited::new(body, settings.body_bytes_max).collect());
     let limit = Duration::from_millis(settings.body_timeout_ms);
-    match tokio::time::timeout(limit, body).await {
+    // Most bodies come with their head: no clock has to be set for them.
+    let read = match futures::poll!(body.as_mut()) {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => tokio::time::timeout(limit, body).await,
+    };
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Refused::unreadable("The body ended before its end.")),
@@ -187,11 +221,7 @@ impl Incoming {
     }
 
     /// Answers with an event stream.
-    async fn stream(
-        self,
-        parameters: Result<Parameters, Refused>,
-        held: Option<Extension<Held>>,
-    ) -> Response {
+    async fn stream(self, parameters: Result<Parameters, Refused>, held: Option<Held>) -> Response {
         let opened = async {
             let session = Session::of_headers(&self.state.app, &self.headers).await?;
             let parameters = parameters?;
@@ -201,7 +231,7 @@ impl Incoming {
                 session,
                 parameters,
                 self.method == Method::GET,
-                held.map(|Extension(held)| held.hold()),
+                held.map(|held| held.hold()),
             )
         };
         let opened = opened.await;
@@ -280,7 +310,7 @@ impl Incoming {
         media: Media,
         key: RequestKey,
     ) -> Result<Response, Refused> {
-        let State { app, engine, .. } = &self.state;
+        let (app, engine) = (&self.state.app, &self.state.engine);
         let operation = ready.operation();
         let trace = Trace::new(app.cache().moment());
         let viewer = auth::viewer_of(app, &self.headers, operation).await?;
@@ -288,8 +318,10 @@ impl Incoming {
         let cost = ready.check(&self.state).await?;
         let (request, document) = ready.into_request();
         let operation = &document.operation;
-        let request = request::prepare(request, app, viewer, self.info.clone(), idempotency);
-        let found = trace.during(engine.execute_checked(request)).await;
+        let request = request::prepare(request, viewer, self.info.clone(), idempotency);
+        let found = trace
+            .during(engine.execute_checked(&document, request))
+            .await;
         let answer = answer::executed(found, media, &self.id);
         let mut response = answer.response;
         let Some(cost) = cost_header(cost, engine.limits()) else {
@@ -300,7 +332,8 @@ impl Incoming {
             && answer.is_plain
             && trace.may_be_kept()
             && authorization::may_be_shared(&operation.root_fields);
-        if !is_for_all {
+        // Who asks by GET is told the answer's name even if it is not kept here.
+        if !is_for_all || (self.method == Method::POST && !app.cache().keeps_answers()) {
             return Ok(response);
         }
         let Some(etag) = kept::etag(&answer.body) else {

@@ -7,6 +7,7 @@ mod answer;
 mod auth;
 mod connection;
 mod contract;
+mod front;
 mod graphiql;
 mod graphql_http;
 pub mod health;
@@ -44,6 +45,7 @@ use http::{Method, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use negotiate::Media;
 use persisted::Persisted;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use streams::Streams;
@@ -54,7 +56,19 @@ const PREFLIGHT_KEEP: Duration = Duration::from_secs(3_600);
 
 /// What handlers share; cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct State {
+pub(crate) struct State(Arc<Shared>);
+
+impl Deref for State {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// The parts of [`State`].
+#[derive(Debug)]
+pub(crate) struct Shared {
     pub(crate) app: App,
     pub(crate) engine: Engine,
     persisted: Persisted,
@@ -63,12 +77,13 @@ pub(crate) struct State {
     /// The text of the schema, printed once.
     sdl: Arc<str>,
     contract: contract::Texts,
+    meters: observe::Meters,
 }
 
 impl State {
     fn new(app: App, engine: Engine, health: Checks, streams: Streams) -> Self {
         let persisted = Persisted::new(app.config().http.persisted_bytes_max);
-        Self {
+        Self(Arc::new(Shared {
             app,
             engine,
             persisted,
@@ -76,7 +91,8 @@ impl State {
             streams,
             sdl: schema::sdl().into(),
             contract: contract::Texts::default(),
-        }
+            meters: observe::Meters::default(),
+        }))
     }
 }
 
@@ -84,9 +100,9 @@ impl State {
 pub(crate) fn router(state: State) -> Router {
     let mut router = Router::new()
         .route(
-            "/graphql",
+            front::GRAPHQL,
             get(graphql_http::get)
-                .post(graphql_http::post)
+                .post(graphql_http::post_routed)
                 .fallback(wrong_method),
         )
         .route("/schema.graphql", get(schema_text))
@@ -111,7 +127,7 @@ pub(crate) fn router(state: State) -> Router {
         .layer(cors)
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            observe::observe,
+            observe::layer,
         ))
         .with_state(state)
 }
@@ -133,7 +149,7 @@ pub(crate) fn admin_router(state: State, metrics: PrometheusHandle) -> Router {
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            observe::observe,
+            observe::layer,
         ))
         .with_state(state)
 }

@@ -1,7 +1,7 @@
 //! Which media types a request has and wants.
 
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, UPGRADE};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
 
 /// The two forms of a GraphQL answer. They differ in the status of a request that was not executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,50 +22,79 @@ impl Media {
     }
 }
 
-/// The form that suits the client best; none when it takes neither. Without `Accept`, and where a wildcard leaves the
-/// choice to us, it is `application/json`, as the draft asks of servers that serve older clients.
-pub(super) fn accepted(headers: &HeaderMap) -> Option<Media> {
-    let ranges = ranges(headers);
-    if ranges.is_empty() {
-        return Some(Media::Json);
+/// What a client takes, by its `Accept`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The form that suits it best; none when it takes neither. Without `Accept`, and where a wildcard leaves the choice
+    /// to us, it is `application/json`, as the draft asks of servers that serve older clients.
+    pub(super) media: Option<Media>,
+    /// It is to be answered with an event stream: that is named, and goes before JSON if that is named too. Clients that
+    /// can read either send both, and are answered with JSON.
+    pub(super) events: bool,
+    /// It is a browser that wants a page: it names HTML.
+    pub(super) html: bool,
+}
+
+impl Wanted {
+    /// What these headers say.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(ACCEPT).iter();
+        let first = values.next().map(HeaderValue::as_bytes);
+        let one_form = |media| Self {
+            media: Some(media),
+            events: false,
+            html: false,
+        };
+        // What nearly all programs send is told without reading it piece by piece.
+        match first {
+            None | Some(b"application/json" | b"*/*") if values.next().is_none() => {
+                return one_form(Media::Json);
+            }
+            Some(b"application/graphql-response+json") if values.next().is_none() => {
+                return one_form(Media::GraphqlResponse);
+            }
+            _ => {}
+        }
+        Self::read(headers)
     }
-    let json = quality(&ranges, "application", "json");
-    let graphql = quality(&ranges, "application", "graphql-response+json");
-    match (json, graphql) {
-        (None, None) => None,
-        (None, Some(_)) => Some(Media::GraphqlResponse),
-        (Some(_), None) => Some(Media::Json),
-        (Some(json), Some(graphql)) => {
-            // A type that was named goes before one that a wildcard lets in; of two that were named alike the newer.
-            let newer = (graphql.permille, graphql.exactness) >= (json.permille, json.exactness)
-                && graphql.exactness == Exactness::Named;
-            Some(if newer {
-                Media::GraphqlResponse
-            } else {
-                Media::Json
-            })
+
+    fn read(headers: &HeaderMap) -> Self {
+        if ranges(headers).next().is_none() {
+            return Self {
+                media: Some(Media::Json),
+                events: false,
+                html: false,
+            };
+        }
+        let json = quality(headers, "application", "json");
+        let graphql = quality(headers, "application", "graphql-response+json");
+        let media = match (json, graphql) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Media::GraphqlResponse),
+            (Some(_), None) => Some(Media::Json),
+            (Some(json), Some(graphql)) => {
+                // A type that was named goes before one that a wildcard lets in; of two that were named alike the newer.
+                let newer = (graphql.permille, graphql.exactness)
+                    >= (json.permille, json.exactness)
+                    && graphql.exactness == Exactness::Named;
+                Some(if newer {
+                    Media::GraphqlResponse
+                } else {
+                    Media::Json
+                })
+            }
+        };
+        let named = |quality: Option<Quality>| {
+            let quality = quality.filter(|quality| quality.exactness == Exactness::Named);
+            quality.map(|quality| quality.permille)
+        };
+        let events = named(quality(headers, "text", "event-stream"));
+        Self {
+            media,
+            events: events.is_some() && events > named(json).max(named(graphql)),
+            html: named(quality(headers, "text", "html")).is_some(),
         }
     }
-}
-
-/// Whether it is a browser that wants a page: it names HTML.
-pub(super) fn wants_html(headers: &HeaderMap) -> bool {
-    quality(&ranges(headers), "text", "html")
-        .is_some_and(|quality| quality.exactness == Exactness::Named)
-}
-
-/// Whether it is to be answered with an event stream: it is named, and goes before JSON if that is named too. Clients
-/// that can read either send both, and are answered with JSON.
-pub(super) fn wants_events(headers: &HeaderMap) -> bool {
-    let ranges = ranges(headers);
-    let named = |main, sub| {
-        quality(&ranges, main, sub)
-            .filter(|quality| quality.exactness == Exactness::Named)
-            .map(|quality| quality.permille)
-    };
-    let json = named("application", "json").max(named("application", "graphql-response+json"));
-    let events = named("text", "event-stream");
-    events.is_some() && events > json
 }
 
 /// Whether it opens a WebSocket.
@@ -77,17 +106,20 @@ pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
 
 /// Whether the body is JSON in UTF-8, sent as it is.
 pub(super) fn has_json_body(headers: &HeaderMap) -> bool {
-    let Some(range) = headers
-        .get(CONTENT_TYPE)
+    let encoded = headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|value| value != "identity");
+    let given = headers.get(CONTENT_TYPE);
+    if given.is_some_and(|value| value.as_bytes() == b"application/json") {
+        return !encoded;
+    }
+    let Some(range) = given
         .and_then(|value| value.to_str().ok())
         .and_then(Range::parse)
     else {
         return false;
     };
-    let encoded = headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|value| value != "identity");
-    range.main == "application" && range.sub == "json" && range.is_utf8 && !encoded
+    range.is("application", "json") && range.is_utf8 && !encoded
 }
 
 /// How a range matched a type; a later one is closer.
@@ -105,16 +137,18 @@ struct Quality {
 }
 
 /// The quality that the closest range gives a type; none when it is refused or not mentioned.
-fn quality(ranges: &[Range], main: &str, sub: &str) -> Option<Quality> {
-    ranges
-        .iter()
+fn quality(headers: &HeaderMap, main: &str, sub: &str) -> Option<Quality> {
+    ranges(headers)
         .filter(|range| range.is_utf8)
         .filter_map(|range| {
-            let exactness = match (range.main.as_str(), range.sub.as_str()) {
-                ("*", "*") => Exactness::Any,
-                (m, "*") if m == main => Exactness::MainType,
-                (m, s) if m == main && s == sub => Exactness::Named,
-                _ => return None,
+            let exactness = if range.is("*", "*") {
+                Exactness::Any
+            } else if range.is(main, "*") {
+                Exactness::MainType
+            } else if range.is(main, sub) {
+                Exactness::Named
+            } else {
+                return None;
             };
             Some(Quality {
                 permille: range.permille,
@@ -125,11 +159,10 @@ fn quality(ranges: &[Range], main: &str, sub: &str) -> Option<Quality> {
         .filter(|quality| quality.permille > 0)
 }
 
-fn ranges(headers: &HeaderMap) -> Vec<Range> {
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
     texts(headers, &ACCEPT)
         .flat_map(|text| text.split(','))
         .filter_map(Range::parse)
-        .collect()
 }
 
 fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -140,40 +173,43 @@ fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
 }
 
 /// A media type or range with the parameters that matter here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Range {
-    main: String,
-    sub: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range<'a> {
+    main: &'a str,
+    sub: &'a str,
     /// Quality in thousandths, so that it can be compared.
     permille: u16,
     /// Whether its charset is UTF-8 or not said.
     is_utf8: bool,
 }
 
-impl Range {
-    fn parse(text: &str) -> Option<Self> {
+impl<'a> Range<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';');
         let (main, sub) = parts.next()?.trim().split_once('/')?;
         let mut range = Self {
-            main: main.to_ascii_lowercase(),
-            sub: sub.to_ascii_lowercase(),
+            main,
+            sub,
             permille: 1_000,
             is_utf8: true,
         };
         for parameter in parts {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let value = value.trim().trim_matches('"');
-            match name.trim().to_ascii_lowercase().as_str() {
-                "q" => range.permille = permille(value)?,
-                "charset" => {
-                    range.is_utf8 = ["utf-8", "utf8"]
-                        .iter()
-                        .any(|utf8| value.eq_ignore_ascii_case(utf8));
-                }
-                _ => {}
+            let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+            if name.eq_ignore_ascii_case("q") {
+                range.permille = permille(value)?;
+            } else if name.eq_ignore_ascii_case("charset") {
+                range.is_utf8 = ["utf-8", "utf8"]
+                    .iter()
+                    .any(|utf8| value.eq_ignore_ascii_case(utf8));
             }
         }
         Some(range)
+    }
+
+    /// Names are compared without case.
+    fn is(&self, main: &str, sub: &str) -> bool {
+        self.main.eq_ignore_ascii_case(main) && self.sub.eq_ignore_ascii_case(sub)
     }
 }
 
@@ -233,14 +269,36 @@ mod tests {
             ("*/*;q=0", None),
             ("", Some(J)),
         ] {
-            let found = accepted(&headers(ACCEPT, &[accept]));
-            assert_eq!(found, media, "{accept}");
+            let given = headers(ACCEPT, &[accept]);
+            assert_eq!(Wanted::of(&given).media, media, "{accept}");
+            assert_eq!(Wanted::of(&given), Wanted::read(&given), "{accept}");
         }
-        assert_eq!(accepted(&HeaderMap::new()), Some(J));
+        assert_eq!(Wanted::of(&HeaderMap::new()).media, Some(J));
         let two = headers(ACCEPT, &["text/html", "application/json"]);
-        assert_eq!(accepted(&two), Some(J));
-        assert!(wants_html(&two));
-        assert!(!wants_html(&headers(ACCEPT, &["*/*"])));
+        assert_eq!(Wanted::of(&two).media, Some(J));
+        assert!(Wanted::of(&two).html);
+        assert!(!Wanted::of(&headers(ACCEPT, &["*/*"])).html);
+        let with_json = headers(ACCEPT, &["application/json", "text/html"]);
+        assert!(Wanted::of(&with_json).html);
+    }
+
+    #[test]
+    fn an_event_stream_goes_before_json_only_where_it_is_preferred() {
+        for (accept, events) in [
+            ("text/event-stream", true),
+            ("text/event-stream, */*", true),
+            ("text/event-stream, application/json", false),
+            ("text/event-stream, application/json;q=0.9", true),
+            (
+                "text/event-stream;q=0.5, application/graphql-response+json",
+                false,
+            ),
+            ("*/*", false),
+            ("text/*", false),
+        ] {
+            let found = Wanted::of(&headers(ACCEPT, &[accept]));
+            assert_eq!(found.events, events, "{accept}");
+        }
     }
 
     #[test]

@@ -111,7 +111,6 @@ async fn begin(
     let (request, document) = prepared.into_request();
     let request = request::prepare(
         request,
-        &state.app,
         session.viewer(),
         info,
         IdempotencyHeader::default(),
@@ -119,7 +118,7 @@ async fn begin(
     let operation = &document.operation;
     if operation.kind != OperationType::Subscription {
         let limit = Duration::from_millis(state.app.config().http.request_timeout_ms);
-        let executing = state.engine.execute_checked(request);
+        let executing = state.engine.execute_checked(&document, request);
         let found = tokio::time::timeout(limit, executing).await.map_err(|_| {
             Refused::unavailable("The request took too long and was stopped; try again.")
         })?;
@@ -133,18 +132,21 @@ async fn begin(
         ));
     };
     let field = field.clone();
-    let results = state.engine.subscribe_checked(request).map(move |found| {
-        let Written { text, no_data } = answer::written(found, &id);
-        match no_data {
-            Some(errors) => Said::Error(errors),
-            None => {
-                let field = field.clone();
-                metrics::counter!("tradepost_subscriptions_events_total", "field" => field)
-                    .increment(1);
-                Said::Next(text)
+    let results = state
+        .engine
+        .subscribe_checked(&document, request)
+        .map(move |found| {
+            let Written { text, no_data } = answer::written(found, &id);
+            match no_data {
+                Some(errors) => Said::Error(errors),
+                None => {
+                    let field = field.clone();
+                    metrics::counter!("tradepost_subscriptions_events_total", "field" => field)
+                        .increment(1);
+                    Said::Next(text)
+                }
             }
-        }
-    });
+        });
     tracing::debug!(kind = kind(operation.kind), name = ?operation.name, "begun");
     Ok(results.boxed())
 }

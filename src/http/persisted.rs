@@ -6,6 +6,7 @@ use http::StatusCode;
 use moka::sync::Cache;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// SHA-256 of a document.
@@ -17,9 +18,26 @@ pub(super) struct Persisted {
     documents: Cache<Hash, Arc<str>>,
 }
 
+/// The text of a document: as it was sent, or as it is remembered.
+pub(super) enum Text {
+    Sent(String),
+    Remembered(Arc<str>),
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Sent(text) => text,
+            Self::Remembered(text) => text,
+        }
+    }
+}
+
 /// The document of a request.
 pub(super) struct Document {
-    pub(super) text: Arc<str>,
+    pub(super) text: Text,
     /// Set when it is to be remembered once it was found valid.
     pub(super) remember: Option<Hash>,
 }
@@ -47,7 +65,7 @@ impl Persisted {
         else {
             return match query {
                 Some(text) => Ok(Document {
-                    text: text.into(),
+                    text: Text::Sent(text),
                     remember: None,
                 }),
                 None => Err(Refused::unreadable(
@@ -58,7 +76,7 @@ impl Persisted {
         let hash = requested(persisted)?;
         match query {
             Some(text) if Hash::from(Sha256::digest(text.as_bytes())) == hash => Ok(Document {
-                text: text.into(),
+                text: Text::Sent(text),
                 remember: Some(hash),
             }),
             Some(_) => Err(Refused::unreadable(
@@ -66,7 +84,7 @@ impl Persisted {
             )),
             None => match self.documents.get(&hash) {
                 Some(text) => Ok(Document {
-                    text,
+                    text: Text::Remembered(text),
                     remember: None,
                 }),
                 // The message is the one that clients of this protocol look for.

@@ -6,7 +6,7 @@ use super::parameters::Parameters;
 use super::persisted::Hash;
 use crate::config::Limits;
 use crate::graphql::document::{self, Operation};
-use crate::graphql::documents::Document;
+use crate::graphql::documents::{Case, Document};
 use crate::graphql::engine::TOO_COMPLEX;
 use async_graphql::parser::parse_query;
 use async_graphql::{Request, ServerError};
@@ -19,10 +19,10 @@ const VARIABLE_WORK_MAX: usize = 1_000_000;
 /// A document that was read, with what it is asked with.
 pub(super) struct Ready {
     document: Arc<Document>,
+    case: Case,
     /// It was found valid before.
     known: bool,
     parameters: Parameters,
-    text: Arc<str>,
     remember: Option<Hash>,
 }
 
@@ -31,19 +31,20 @@ impl Ready {
     pub(super) fn read(state: &State, mut parameters: Parameters) -> Result<Self, Refused> {
         let engine = &state.engine;
         let found = state.persisted.find(&mut parameters)?;
-        let name = parameters.operation_name.as_deref();
-        let known = engine.documents().find(&found.text, name);
+        let (text, name) = (&*found.text, parameters.operation_name.as_deref());
+        let case = engine.documents().case(text, name);
+        let known = engine.documents().find(case, text, name);
         let (document, known) = match known {
             Some(document) => (document, true),
-            None => (Arc::new(parse(&found.text, name, engine.limits())?), false),
+            None => (Arc::new(parse(text, name, engine.limits())?), false),
         };
         check_variable_work(document.scan, &parameters)?;
         Ok(Self {
             document,
+            case,
             known,
-            parameters,
-            text: found.text,
             remember: found.remember,
+            parameters,
         })
     }
 
@@ -57,7 +58,7 @@ impl Ready {
         let engine = &state.engine;
         let name = self.parameters.operation_name.as_deref();
         let variables = &self.parameters.variables;
-        let case = engine.documents().case(&self.text, name, variables);
+        let case = engine.documents().case_with(self.case, variables);
         if self.known
             && let Some(cost) = engine.documents().cost(case)
         {
@@ -71,9 +72,11 @@ impl Ready {
         };
         let cost = checked.map_err(Refused::unexecuted)?;
         if !self.known {
-            engine.documents().keep(&self.text, name, &self.document);
+            engine.documents().keep(self.case, &self.document);
             if let Some(hash) = self.remember {
-                state.persisted.remember(hash, Arc::clone(&self.text));
+                state
+                    .persisted
+                    .remember(hash, (&*self.document.text).into());
             }
         }
         engine.documents().keep_cost(case, cost);
@@ -82,9 +85,10 @@ impl Ready {
 
     /// The request, without what resolvers find in it beside its arguments.
     pub(super) fn into_request(self) -> (Request, Arc<Document>) {
-        let mut request = Request::new("").variables(self.parameters.variables);
+        let mut variables = self.parameters.variables;
+        self.document.fill(&mut variables);
+        let mut request = Request::new("").variables(variables);
         request.operation_name = self.parameters.operation_name;
-        request.set_parsed_query(self.document.parsed.clone());
         (request, self.document)
     }
 }
@@ -100,11 +104,7 @@ fn parse(text: &str, name: Option<&str>, limits: &Limits) -> Result<Document, Re
         )])
     })?;
     let operation = document::inspect(&parsed, name, limits).map_err(refuse)?;
-    Ok(Document {
-        parsed,
-        scan,
-        operation,
-    })
+    Ok(Document::new(text, name, parsed, scan, operation))
 }
 
 fn refuse(why: document::Refusal) -> Refused {

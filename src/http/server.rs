@@ -1,6 +1,7 @@
 //! The accept loop. `axum::serve` has no deadlines for what clients leave half-sent, and no limit on connections.
 
 use super::connection::{self, Shared};
+use super::front::Front;
 use super::health::Checks;
 use super::streams::Streams;
 use super::{State, admin_router, router};
@@ -42,7 +43,7 @@ pub struct Server {
 struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    router: Router,
+    front: Front,
     connections_max: usize,
 }
 
@@ -53,25 +54,31 @@ impl Server {
     /// An address is taken or not ours, or the metrics cannot be kept.
     pub async fn bind(app: App, engine: Engine) -> Result<Self, Fault> {
         let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let health = Checks::new(app.clone(), draining.clone());
-        let streams = Streams::new(&app, draining.clone(), stopped.clone());
-        let state = State::new(app.clone(), engine, health, streams.clone());
         let config = app.config();
         let admin = match config.http.admin_address.as_str() {
             "" => None,
             address => {
-                let address = address
+                let address: SocketAddr = address
                     .parse()
                     .map_err(Fault::doing("reading http.admin_address"))?;
-                let metrics = telemetry::metrics()?;
-                keep_metrics(&app, metrics.clone());
-                let router = admin_router(state.clone(), metrics);
-                Some(Listener::bind(address, router, ADMIN_CONNECTIONS_MAX).await?)
+                Some((address, telemetry::metrics()?))
             }
         };
-        let router = router(state);
+        let health = Checks::new(app.clone(), draining.clone());
+        let streams = Streams::new(&app, draining.clone(), stopped.clone());
+        // Looks up its metrics, so it comes after what keeps them.
+        let state = State::new(app.clone(), engine, health, streams.clone());
+        let admin = match admin {
+            None => None,
+            Some((address, metrics)) => {
+                keep_metrics(&app, metrics.clone());
+                let front = Front::of_router(admin_router(state.clone(), metrics));
+                Some(Listener::bind(address, front, ADMIN_CONNECTIONS_MAX).await?)
+            }
+        };
+        let front = Front::new(state.clone(), router(state));
         let connections_max = config.http.connections_max;
-        let main = Listener::bind(config.server.address, router, connections_max).await?;
+        let main = Listener::bind(config.server.address, front, connections_max).await?;
         Ok(Self {
             app,
             main,
@@ -89,7 +96,8 @@ impl Server {
     pub async fn of_router(app: App, router: Router) -> Result<Self, Fault> {
         let config = app.config();
         let connections_max = config.http.connections_max;
-        let main = Listener::bind(config.server.address, router, connections_max).await?;
+        let front = Front::of_router(router);
+        let main = Listener::bind(config.server.address, front, connections_max).await?;
         let (draining, stopped) = (CancellationToken::new(), CancellationToken::new());
         let streams = Streams::new(&app, draining.clone(), stopped.clone());
         Ok(Self {
@@ -121,7 +129,7 @@ impl Server {
         streams.start(&self.app);
         self.app.hub().start(self.app.workers());
         let shared = |listener: &Listener, draining: &CancellationToken| Shared {
-            router: listener.router.clone(),
+            front: Arc::new(listener.front.clone()),
             idle_limit: Duration::from_millis(self.app.config().http.header_read_timeout_ms),
             draining: draining.clone(),
             stopped: stopped.clone(),
@@ -188,7 +196,7 @@ fn keep_metrics(app: &App, metrics: PrometheusHandle) {
 impl Listener {
     async fn bind(
         address: SocketAddr,
-        router: Router,
+        front: Front,
         connections_max: usize,
     ) -> Result<Self, Fault> {
         let doing = || Fault::doing(format!("binding {address}"));
@@ -197,7 +205,7 @@ impl Listener {
         Ok(Self {
             socket,
             address,
-            router,
+            front,
             connections_max,
         })
     }

@@ -63,7 +63,7 @@ pub(super) fn open(
         .extension("reason", "TOO_MANY_CONNECTIONS"));
     }
     let (sender, mut receiver) = mpsc::channel::<Bytes>(1);
-    let span = tracing::info_span!("sse", request.id = info.request_id);
+    let span = tracing::info_span!("sse", request.id = &*info.request_id);
     let serving = Serving {
         state: state.clone(),
         info,

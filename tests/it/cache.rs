@@ -41,7 +41,7 @@ pub(crate) async fn tea(test: &TestApp) -> Sold {
 
 async fn name_of(app: &App, id: ProductId) -> Option<String> {
     let found = app.catalog().product_by(ProductBy::Id(id)).await.unwrap();
-    found.map(|product| product.name)
+    found.map(|found| found.product.name.clone())
 }
 
 fn renamed(name: &str) -> ProductChanges {
@@ -195,7 +195,7 @@ async fn a_change_is_seen_at_once_and_a_renamed_product_is_found_by_its_new_name
             .is_none()
     );
     let found = catalog.product_by(by_slug("tea-2")).await.unwrap().unwrap();
-    assert_eq!(found.id, sold.product);
+    assert_eq!(found.product.id, sold.product);
     catalog.product_delete(sold.product).await.unwrap();
     assert_eq!(name_of(&test.app, sold.product).await, None);
     assert!(

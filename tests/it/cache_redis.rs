@@ -16,7 +16,7 @@ use tradepost::page::PageRequest;
 async fn price(app: &App, sold: Sold) -> i64 {
     let by = ProductBy::Id(sold.product);
     let found = app.catalog().product_by(by).await.unwrap();
-    found.unwrap().price_minor
+    found.unwrap().product.price_minor
 }
 
 async fn listed_price(app: &App, sold: Sold) -> i64 {
@@ -25,8 +25,8 @@ async fn listed_price(app: &App, sold: Sold) -> i64 {
     let list = catalog.products_page(&filter, ProductOrder::default(), &request);
     let page = list.await.unwrap_or_else(|error| panic!("{error:?}"));
     let items = page.into_items();
-    let row = items.iter().find(|row| row.id == sold.product).unwrap();
-    row.price_minor
+    let mut rows = items.iter().map(|found| &found.product);
+    rows.find(|row| row.id == sold.product).unwrap().price_minor
 }
 
 async fn set_price(app: &App, sold: Sold, price_minor: i64) {

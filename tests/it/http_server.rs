@@ -33,8 +33,9 @@ impl Query {
 
 async fn gated(test: &TestApp) -> (Running, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
-    let engine = Engine::new(&test.app.config().limits, || {
-        Schema::build(Query, EmptyMutation, EmptySubscription).data(gate.clone())
+    let roots = || (Query, EmptyMutation, EmptySubscription);
+    let engine = Engine::new(&test.app.config().limits, roots, |builder| {
+        builder.data(gate.clone())
     });
     (test.serve_engine(engine).await, gate)
 }

@@ -143,8 +143,9 @@ struct Spec {
 
 async fn spec(changes: &[(&'static str, Value)]) -> Spec {
     let test = TestApp::with(changes).await;
-    let engine = Engine::new(&test.app.config().limits, || {
-        Schema::build(Query, Mutation, EmptySubscription).data(Arc::new(Notify::new()))
+    let roots = || (Query, Mutation, EmptySubscription);
+    let engine = Engine::new(&test.app.config().limits, roots, |builder| {
+        builder.data(Arc::new(Notify::new()))
     });
     let running = test.serve_engine(engine).await;
     let client = running.client();

@@ -5,8 +5,7 @@ use super::service::Service;
 use crate::app::App;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
-use crate::graphql::loading;
-use async_graphql::Request;
+use crate::graphql::loading::{Loaders, OfRequest, Place};
 use async_graphql::dataloader::Loader;
 use entity::accounts::address;
 use entity::ids::UserId;
@@ -48,10 +47,14 @@ impl Loader<AddressesOfUser> for UserLoader {
     }
 }
 
-/// Gives a request its own loader.
-#[must_use]
-pub fn attach(request: Request, app: &App) -> Request {
-    let accounts = app.accounts().clone();
-    let loader = UserLoader { accounts };
-    request.data(loading::loader(loader))
+impl OfRequest for UserLoader {
+    fn new(app: &App) -> Self {
+        Self {
+            accounts: app.accounts().clone(),
+        }
+    }
+
+    fn place(loaders: &Loaders) -> &Place<Self> {
+        &loaders.accounts
+    }
 }

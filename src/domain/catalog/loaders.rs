@@ -8,13 +8,12 @@ use super::store::{self, ProductCounts};
 use crate::app::App;
 use crate::db;
 use crate::error::Fault;
-use crate::graphql::loading;
+use crate::graphql::loading::{Loaders, OfRequest, Place};
 use crate::page::{BadCursor, Page, PageRequest};
 use async_graphql::dataloader::Loader;
-use entity::catalog::{category, product, product_image, variant};
+use entity::catalog::{category, variant};
 use entity::ids::{CategoryId, ProductId, VariantId};
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 /// Lists of one statement: SQLite joins at most 500 selects by UNION ALL.
@@ -31,18 +30,6 @@ pub struct ProductKey(pub ProductId);
 /// A category by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CategoryKey(pub CategoryId);
-
-/// All variants of a product, archived ones too, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VariantsOfProduct(pub ProductId);
-
-/// The images of a product in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ImagesOfProduct(pub ProductId);
-
-/// The categories of a product, archived ones too, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CategoriesOfProduct(pub ProductId);
 
 /// The categories directly below one, archived ones too, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,29 +62,15 @@ pub struct CatalogLoader {
     catalog: Service,
 }
 
-/// Gives a request its loaders. They live as long as the request, so nothing of one viewer reaches another.
-#[must_use]
-pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = CatalogLoader {
-        catalog: app.catalog().clone(),
-    };
-    request.data(loading::loader(loader))
-}
+impl OfRequest for CatalogLoader {
+    fn new(app: &App) -> Self {
+        Self {
+            catalog: app.catalog().clone(),
+        }
+    }
 
-impl CatalogLoader {
-    /// A part of each product.
-    async fn of_products<K: Copy + Eq + Hash, V>(
-        &self,
-        keys: &[K],
-        id: impl Fn(&K) -> ProductId,
-        part: impl Fn(&ProductDetail) -> V,
-    ) -> Result<HashMap<K, V>, Arc<Fault>> {
-        let ids: Vec<ProductId> = keys.iter().map(id).collect();
-        let found = self.catalog.products_by_ids(&ids).await?;
-        let found = keys.iter().zip(found);
-        Ok(found
-            .filter_map(|(key, detail)| Some((*key, part(&*detail?))))
-            .collect())
+    fn place(loaders: &Loaders) -> &Place<Self> {
+        &loaders.catalog
     }
 }
 
@@ -122,15 +95,19 @@ impl Loader<VariantKey> for CatalogLoader {
 }
 
 impl Loader<ProductKey> for CatalogLoader {
-    type Value = product::Model;
+    type Value = Arc<ProductDetail>;
     type Error = Arc<Fault>;
 
     async fn load(
         &self,
         keys: &[ProductKey],
     ) -> Result<HashMap<ProductKey, Self::Value>, Self::Error> {
-        self.of_products(keys, |key| key.0, |detail| detail.product.clone())
-            .await
+        let ids: Vec<ProductId> = keys.iter().map(|key| key.0).collect();
+        let found = self.catalog.products_by_ids(&ids).await?;
+        let found = keys.iter().zip(found);
+        Ok(found
+            .filter_map(|(key, detail)| Some((*key, detail?)))
+            .collect())
     }
 }
 
@@ -147,61 +124,6 @@ impl Loader<CategoryKey> for CatalogLoader {
         let found = keys.iter().zip(rows);
         Ok(found
             .filter_map(|(key, row)| Some((*key, (*row?).clone())))
-            .collect())
-    }
-}
-
-impl Loader<VariantsOfProduct> for CatalogLoader {
-    type Value = Vec<variant::Model>;
-    type Error = Arc<Fault>;
-
-    async fn load(
-        &self,
-        keys: &[VariantsOfProduct],
-    ) -> Result<HashMap<VariantsOfProduct, Self::Value>, Self::Error> {
-        self.of_products(keys, |key| key.0, |detail| detail.variants.clone())
-            .await
-    }
-}
-
-impl Loader<ImagesOfProduct> for CatalogLoader {
-    type Value = Vec<product_image::Model>;
-    type Error = Arc<Fault>;
-
-    async fn load(
-        &self,
-        keys: &[ImagesOfProduct],
-    ) -> Result<HashMap<ImagesOfProduct, Self::Value>, Self::Error> {
-        self.of_products(keys, |key| key.0, |detail| detail.images.clone())
-            .await
-    }
-}
-
-impl Loader<CategoriesOfProduct> for CatalogLoader {
-    type Value = Vec<category::Model>;
-    type Error = Arc<Fault>;
-
-    async fn load(
-        &self,
-        keys: &[CategoriesOfProduct],
-    ) -> Result<HashMap<CategoriesOfProduct, Self::Value>, Self::Error> {
-        let of_products = self
-            .of_products(keys, |key| key.0, |detail| detail.category_ids.clone())
-            .await?;
-        let mut ids: Vec<CategoryId> = of_products.values().flatten().copied().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let rows = self.catalog.categories_by_ids(&ids).await?;
-        let rows: HashMap<CategoryId, _> = rows.into_iter().flatten().map(|r| (r.id, r)).collect();
-        let of_ids = |ids: Vec<CategoryId>| {
-            let known = ids.iter().filter_map(|id| rows.get(id));
-            let mut known: Vec<category::Model> = known.map(|row| (**row).clone()).collect();
-            known.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-            known
-        };
-        Ok(of_products
-            .into_iter()
-            .map(|(key, ids)| (key, of_ids(ids)))
             .collect())
     }
 }
@@ -285,7 +207,7 @@ impl Loader<ProductCountsOfCategory> for CatalogLoader {
 
 impl Loader<ProductsOfCategory> for CatalogLoader {
     /// A cursor that is not of this list is the client's mistake, not a failure of the batch.
-    type Value = Result<Page<product::Model>, BadCursor>;
+    type Value = Result<Page<Arc<ProductDetail>>, BadCursor>;
     type Error = Arc<Fault>;
 
     async fn load(

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::db::Db;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
-use crate::graphql::loading;
+use crate::graphql::loading::{Loaders, OfRequest, Place};
 use async_graphql::dataloader::Loader;
 use entity::ids::{VariantId, WarehouseId};
 use entity::inventory::{stock, warehouse};
@@ -70,11 +70,14 @@ impl Loader<WarehouseKey> for InventoryLoader {
     }
 }
 
-/// Gives a request its own loader.
-#[must_use]
-pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = InventoryLoader {
-        db: app.db().clone(),
-    };
-    request.data(loading::loader(loader))
+impl OfRequest for InventoryLoader {
+    fn new(app: &App) -> Self {
+        Self {
+            db: app.db().clone(),
+        }
+    }
+
+    fn place(loaders: &Loaders) -> &Place<Self> {
+        &loaders.inventory
+    }
 }

@@ -7,7 +7,7 @@ use crate::db::Db;
 use crate::db::page;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
-use crate::graphql::loading;
+use crate::graphql::loading::{Loaders, OfRequest, Place};
 use crate::page::{BadCursor, Page, PageRequest};
 use async_graphql::dataloader::Loader;
 use entity::ids::OrderId;
@@ -260,11 +260,14 @@ impl Loader<OrdersBelow> for OrdersLoader {
     }
 }
 
-/// Gives a request its own loader.
-#[must_use]
-pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = OrdersLoader {
-        db: app.db().clone(),
-    };
-    request.data(loading::loader(loader))
+impl OfRequest for OrdersLoader {
+    fn new(app: &App) -> Self {
+        Self {
+            db: app.db().clone(),
+        }
+    }
+
+    fn place(loaders: &Loaders) -> &Place<Self> {
+        &loaders.orders
+    }
 }

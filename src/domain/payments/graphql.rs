@@ -2,8 +2,8 @@
 
 use super::loaders::{PaymentsLoader, RefundsOfPayment};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{Money, Time, id};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::payments::{payment, refund};
 
@@ -122,7 +122,7 @@ impl Payment {
     /// What goes back of it, first refund first.
     #[graphql(complexity = "5 * child_complexity")]
     async fn refunds(&self, ctx: &Context<'_>) -> Result<Vec<Refund>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<PaymentsLoader>>();
+        let loader = loading::of::<PaymentsLoader>(ctx);
         let rows = loader
             .load_one(RefundsOfPayment(self.0.id))
             .await?

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::db::Db;
 use crate::error::Fault;
 use crate::graphql::batch::grouped;
-use crate::graphql::loading;
+use crate::graphql::loading::{Loaders, OfRequest, Place};
 use async_graphql::dataloader::Loader;
 use entity::ids::{OrderId, PaymentId};
 use entity::payments::{payment, refund};
@@ -96,11 +96,14 @@ impl Loader<RefundsOfPayment> for PaymentsLoader {
     }
 }
 
-/// Gives a request its own loader.
-#[must_use]
-pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let loader = PaymentsLoader {
-        db: app.db().clone(),
-    };
-    request.data(loading::loader(loader))
+impl OfRequest for PaymentsLoader {
+    fn new(app: &App) -> Self {
+        Self {
+            db: app.db().clone(),
+        }
+    }
+
+    fn place(loaders: &Loaders) -> &Place<Self> {
+        &loaders.payments
+    }
 }

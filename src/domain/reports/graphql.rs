@@ -9,9 +9,9 @@ use crate::domain::catalog::graphql::Product;
 use crate::graphql::authorization::Authorized;
 use crate::graphql::connection::{PageArgs, list_cost};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{Money, Time, int};
 use crate::page::Window;
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Object};
 
 /// Reads of reports.
@@ -223,7 +223,7 @@ impl CustomerSales {
         let Some(user_id) = self.0.user_id else {
             return Ok(None);
         };
-        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+        let loader = loading::of::<UserLoader>(ctx);
         Ok(loader.load_one(user_id).await?.map(User::from))
     }
 

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::db::Db;
 use crate::db::page;
 use crate::error::Fault;
-use crate::graphql::loading::loader;
+use crate::graphql::loading::{Loaders, OfRequest, Place};
 use crate::page::{BadCursor, Page, PageRequest};
 use async_graphql::dataloader::Loader;
 use entity::ids::UserId;
@@ -143,11 +143,14 @@ impl Loader<TransactionsBelow> for WalletLoader {
     }
 }
 
-/// Gives a request its own loader.
-#[must_use]
-pub fn attach(request: async_graphql::Request, app: &App) -> async_graphql::Request {
-    let wallet = WalletLoader {
-        db: app.db().clone(),
-    };
-    request.data(loader(wallet))
+impl OfRequest for WalletLoader {
+    fn new(app: &App) -> Self {
+        Self {
+            db: app.db().clone(),
+        }
+    }
+
+    fn place(loaders: &Loaders) -> &Place<Self> {
+        &loaders.wallet
+    }
 }

@@ -226,7 +226,7 @@ impl Connection {
             let mut error = with_code(ServerError::new(message, None), "RATE_LIMITED");
             let extensions = error.extensions.get_or_insert_default();
             extensions.set("reason", "TOO_MANY_STREAMS");
-            extensions.set("requestId", self.info.request_id.as_str());
+            extensions.set("requestId", &*self.info.request_id);
             let payload = &[error][..];
             return self.say(&Outgoing::Error { id: &id, payload }).await;
         }

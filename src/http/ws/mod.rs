@@ -42,7 +42,7 @@ pub(super) fn open(
             Refused::unavailable("There are too many subscriptions at the moment; try again soon.");
         return refused.into_response(Media::Json, &id);
     };
-    let span = tracing::info_span!("websocket", request.id = id.0);
+    let span = tracing::info_span!("websocket", request.id = &*id.0);
     let bytes_max = state.streams.limits().message_bytes_max;
     // The connection lives as a task that the server knows; the library's own only hands it over.
     let (sender, receiver) = oneshot::channel();

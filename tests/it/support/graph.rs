@@ -52,18 +52,12 @@ impl Graph {
     /// The whole answer.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
         let info = RequestInfo {
-            request_id: "test".to_owned(),
+            request_id: "test".into(),
             ip: None,
             user_agent: None,
         };
         let request = Request::new(query).variables(Variables::from_json(variables));
-        let request = prepare(
-            request,
-            &self.app,
-            self.viewer,
-            info,
-            IdempotencyHeader::default(),
-        );
+        let request = prepare(request, self.viewer, info, IdempotencyHeader::default());
         serde_json::to_value(self.engine.execute(request).await).unwrap()
     }
 

@@ -7,10 +7,10 @@ use crate::domain::accounts::model::{self, ADDRESS_LINE_MAX, ADDRESS_NAME_MAX, P
 use crate::error::{Failure, Problem};
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::payload::{answer, payload};
 use crate::graphql::scalars::{Time, id, mutation_id};
 use crate::graphql::validate::{self, changed, not_blank};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use entity::accounts::{self as values, address};
 use entity::ids::{AddressId, UserId};
@@ -164,7 +164,7 @@ pub(super) async fn of_user(
     if !shown {
         return Ok(Vec::new());
     }
-    let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+    let loader = loading::of::<UserLoader>(ctx);
     let rows = loader.load_one(AddressesOfUser(user_id)).await?;
     let rows = rows.unwrap_or_default().into_iter();
     Ok(rows.map(Address).collect())

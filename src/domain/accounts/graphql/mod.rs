@@ -12,10 +12,10 @@ use crate::error::{Failure, Problem};
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::payload::{Payload, answer, payload};
 use crate::graphql::scalars::{Time, mutation_id, query_id};
 use crate::graphql::{idempotency, validate};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object};
 use entity::ids::UserId;
 use uuid::Uuid;
@@ -215,7 +215,7 @@ impl AccountsQuery {
 }
 
 async fn user_by_id(ctx: &Context<'_>, id: UserId) -> Result<Option<User>, ApiError> {
-    let loader = ctx.data_unchecked::<DataLoader<super::loaders::UserLoader>>();
+    let loader = loading::of::<super::loaders::UserLoader>(ctx);
     Ok(loader.load_one(id).await?.map(User::from))
 }
 

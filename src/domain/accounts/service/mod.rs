@@ -14,15 +14,13 @@ use super::viewer_cache::ViewerCache;
 use crate::cache::push::{Message, Push};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::db::Db;
 use crate::db::idempotency::Idempotency;
-use crate::db::{Db, Tx};
 use crate::error::{Failure, Fault};
 use crate::events::Events;
-use crate::events::outbox::{self, NewEvent};
 use crate::workers::Workers;
 use chrono::TimeDelta;
 use entity::ids::UserId;
-use futures::FutureExt as _;
 
 pub use users::{ProfileChange, Registration};
 
@@ -158,17 +156,6 @@ impl Service {
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
         let matches = self.hasher.verify(password, hash).await?;
         Ok(user.filter(|user| matches && sessions::may_log_in(user.status)))
-    }
-
-    /// Writes events, and wakes the relay after the commit.
-    async fn publish_in(&self, tx: &Tx, all: Vec<NewEvent>) -> std::result::Result<(), Fault> {
-        if all.is_empty() {
-            return Ok(());
-        }
-        outbox::insert(&**tx, &self.clock, all).await?;
-        let events = self.events.clone();
-        tx.after_commit(move || async move { events.wake() }.boxed());
-        Ok(())
     }
 
     /// Forgets what is remembered of a user, here before the answer and elsewhere by push.

@@ -126,7 +126,7 @@ impl Service {
                         store::user_insert(&*tx, row.clone()).await?;
                         self.session_insert_in(&tx, opening, user_id).await?;
                         let event = events::registered(&row.clone().into());
-                        self.publish_in(&tx, vec![event]).await?;
+                        self.events.publish_in(&tx, vec![event]).await?;
                         Ok::<_, Failure<Error>>(())
                     })
                     .await?;
@@ -253,7 +253,7 @@ impl Service {
             .write("accounts.user_create", async |tx| {
                 store::user_insert(&*tx, row.clone()).await?;
                 let event = events::registered(&row.clone().into());
-                Ok::<_, Failure<Error>>(self.publish_in(&tx, vec![event]).await?)
+                Ok::<_, Failure<Error>>(self.events.publish_in(&tx, vec![event]).await?)
             })
             .await?;
         Ok(row.clone().into())
@@ -332,7 +332,9 @@ impl Service {
                     ..before.clone()
                 };
                 let event = events::updated(&before, &after);
-                self.publish_in(&tx, event.into_iter().collect()).await?;
+                self.events
+                    .publish_in(&tx, event.into_iter().collect())
+                    .await?;
                 Ok::<_, Failure<Error>>(after)
             })
             .await
@@ -423,7 +425,9 @@ impl Service {
             ..before.clone()
         };
         let event = events::updated(&before, &after);
-        self.publish_in(tx, event.into_iter().collect()).await?;
+        self.events
+            .publish_in(tx, event.into_iter().collect())
+            .await?;
         Ok(after)
     }
 

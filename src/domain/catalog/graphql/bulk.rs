@@ -1,7 +1,7 @@
 //! Changes of many products in one mutation.
 
 use super::inputs::ProductUpdateInput;
-use super::types::Product;
+use super::product::Product;
 use crate::app::App;
 use crate::domain::catalog::error::{Error, Kind};
 use crate::domain::catalog::model::ProductChanges;

@@ -1,7 +1,8 @@
 //! What clients see of a category.
 
 use super::filters::{ProductFilter, ProductOrder};
-use super::types::{CategoryStatus, Product, load, shown};
+use super::product::Product;
+use super::types::{CategoryStatus, load, shown};
 use crate::domain::catalog::loaders::{
     CategoryKey, ChildrenOfCategory, PathOfCategory, ProductCountsOfCategory, ProductsOfCategory,
 };

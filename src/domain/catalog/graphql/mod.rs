@@ -5,6 +5,7 @@ mod category;
 mod filters;
 mod inputs;
 mod mutation;
+mod product;
 mod query;
 mod rules;
 mod subscription;
@@ -15,9 +16,7 @@ pub use category::Category;
 pub use filters::*;
 pub use inputs::*;
 pub use mutation::*;
+pub use product::{PriceRange, Product, ProductImage, ProductVariant, VariantOption};
 pub use query::CatalogQuery;
 pub use subscription::CatalogSubscription;
-pub use types::{
-    Availability, CategoryStatus, PriceRange, Product, ProductImage, ProductStatus, ProductVariant,
-    VariantOption, product, variant,
-};
+pub use types::{Availability, CategoryStatus, ProductStatus, product, variant};

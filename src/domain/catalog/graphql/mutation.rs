@@ -6,7 +6,7 @@ use super::inputs::{
     CategoryCreateInput, CategoryUpdateInput, ProductCreateInput, ProductUpdateInput,
     VariantCreateInput, VariantUpdateInput,
 };
-use super::types::{Product, ProductVariant};
+use super::product::{Product, ProductVariant};
 use crate::app::App;
 use crate::domain::catalog::error::Error;
 use crate::domain::catalog::service::Service;

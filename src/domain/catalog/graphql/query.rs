@@ -4,7 +4,8 @@ use super::category::{Category, category_shown};
 use super::filters::{
     CategoryBy, CategoryFilter, CategoryOrder, ProductBy, ProductFilter, ProductOrder,
 };
-use super::types::{Product, product_shown, sees_all};
+use super::product::Product;
+use super::types::{product_shown, sees_all};
 use crate::app::App;
 use crate::domain::catalog::model;
 use crate::graphql::authorization::Authorized;

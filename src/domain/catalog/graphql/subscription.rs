@@ -1,6 +1,7 @@
 //! Subscriptions to products.
 
-use super::types::{Product, sees_all};
+use super::product::Product;
+use super::types::sees_all;
 use crate::app::App;
 use crate::graphql::authorization::Authorized;
 use crate::graphql::error::ApiError;
@@ -31,7 +32,7 @@ impl CatalogSubscription {
             match change {
                 Ok(detail) => {
                     let is_shown = sees_all || detail.product.status == ProductStatus::Active;
-                    is_shown.then(|| Ok(detail.product.clone().into()))
+                    is_shown.then(|| Ok(detail.into()))
                 }
                 Err(ended) => Some(Err(ApiError::from(ended).into())),
             }

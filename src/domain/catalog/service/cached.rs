@@ -53,13 +53,15 @@ impl Service {
         &self,
         ids: &[ProductId],
     ) -> Result<Vec<Option<Arc<ProductDetail>>>, Fault> {
-        let service = self.clone();
-        let load = move |ids: Vec<ProductId>| {
-            let service = service.clone();
-            async move { service.products_load(&ids).await }
+        let loader = || {
+            let service = self.clone();
+            move |ids: Vec<ProductId>| {
+                let service = service.clone();
+                async move { service.products_load(&ids).await }
+            }
         };
         self.cache
-            .get_many(ids, |id| Key::of(Tag::Product(*id)), load)
+            .get_many(ids, |id| Key::of(Tag::Product(*id)), loader)
             .await
     }
 
@@ -122,13 +124,15 @@ impl Service {
                 return Ok(found);
             }
         }
-        let (service, name) = (self.clone(), by.clone());
-        let load = move || {
-            let (service, name) = (service.clone(), name.clone());
-            async move { service.product_find(&name).await }
+        let loader = || {
+            let (service, name) = (self.clone(), by.clone());
+            move || {
+                let (service, name) = (service.clone(), name.clone());
+                async move { service.product_find(&name).await }
+            }
         };
         let arguments = ("product_by", by);
-        let found = self.cache.list(Tag::Products, &arguments, load).await?;
+        let found = self.cache.list(Tag::Products, &arguments, loader).await?;
         let Some(id) = found.map(|id: Arc<ProductId>| *id) else {
             return Ok(None);
         };
@@ -148,18 +152,20 @@ impl Service {
         &self,
         filter: &ProductFilter,
         arguments: &impl Hash,
-        read: F,
-    ) -> Result<Page<product::Model>, page::Error>
+        reader: impl FnOnce() -> F,
+    ) -> Result<Page<Arc<ProductDetail>>, page::Error>
     where
         F: Fn(Service) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Page<product::Model>, page::Error>> + Send + 'static,
     {
-        let service = self.clone();
-        let load = move || {
-            let read = read(service.clone());
-            async move { listed(read.await, |row: &product::Model| row.id.0) }
+        let loader = || {
+            let (service, read) = (self.clone(), reader());
+            move || {
+                let read = read(service.clone());
+                async move { listed(read.await, |row: &product::Model| row.id.0) }
+            }
         };
-        let ids = of_list(self.cache.list(Tag::Products, arguments, load).await?)?;
+        let ids = of_list(self.cache.list(Tag::Products, arguments, loader).await?)?;
         let mut pages = self.products_of(&[ids], filter).await?;
         Ok(pages.pop().unwrap_or_else(|| Page::empty(false)))
     }
@@ -169,12 +175,11 @@ impl Service {
         &self,
         lists: &[Arc<Ids>],
         filter: &ProductFilter,
-    ) -> Result<Vec<Page<product::Model>>, page::Error> {
+    ) -> Result<Vec<Page<Arc<ProductDetail>>>, page::Error> {
         let ids: Vec<ProductId> = lists.iter().flat_map(|list| list.ids()).collect();
         let mut found = self.products_by_ids(&ids).await?.into_iter();
         let shown = |detail: Option<Arc<ProductDetail>>| {
-            let detail = detail.filter(|found| filter.statuses.contains(&found.product.status))?;
-            Some(detail.product.clone())
+            detail.filter(|found| filter.statuses.contains(&found.product.status))
         };
         let page = |list: &Arc<Ids>| {
             let rows = found.by_ref().take(list.items.len()).map(shown);
@@ -194,7 +199,7 @@ impl Service {
         filter: &ProductFilter,
         order: ProductOrder,
         request: &PageRequest,
-    ) -> Result<Vec<Page<product::Model>>, page::Error> {
+    ) -> Result<Vec<Page<Arc<ProductDetail>>>, page::Error> {
         let generation = self.cache.generation(Tag::Products).await?;
         let key = |id: &CategoryId| {
             let arguments = ("category_products", id, filter, order, request);
@@ -216,7 +221,7 @@ impl Service {
                 }
             }
         };
-        let lists = self.cache.get_many(categories, key, load).await?;
+        let lists = self.cache.get_many(categories, key, || load).await?;
         let lists: Vec<Arc<Ids>> = lists.into_iter().map(of_list).collect::<Result<_, _>>()?;
         self.products_of(&lists, filter).await
     }
@@ -229,18 +234,20 @@ impl Service {
         &self,
         ids: &[CategoryId],
     ) -> Result<Vec<Option<Arc<category::Model>>>, Fault> {
-        let service = self.clone();
-        let load = move |ids: Vec<CategoryId>| {
-            let service = service.clone();
-            async move {
-                let read = service.db.read("catalog.categories_load", async |c| {
-                    Ok::<_, Fault>(store::categories_by_ids(&*c, &ids).await?)
-                });
-                Ok(read.await?.into_iter().map(|row| (row.id, row)).collect())
+        let loader = || {
+            let service = self.clone();
+            move |ids: Vec<CategoryId>| {
+                let service = service.clone();
+                async move {
+                    let read = service.db.read("catalog.categories_load", async |c| {
+                        Ok::<_, Fault>(store::categories_by_ids(&*c, &ids).await?)
+                    });
+                    Ok(read.await?.into_iter().map(|row| (row.id, row)).collect())
+                }
             }
         };
         self.cache
-            .get_many(ids, |id| Key::of(Tag::Category(*id)), load)
+            .get_many(ids, |id| Key::of(Tag::Category(*id)), loader)
             .await
     }
 
@@ -259,7 +266,7 @@ impl Service {
             let service = service.clone();
             async move { service.children_load(parents).await }
         };
-        let lists = self.cache.get_many(parents, key, load).await?;
+        let lists = self.cache.get_many(parents, key, || load).await?;
         let lists = lists.into_iter();
         let lists: Vec<Vec<CategoryId>> = lists
             .map(|ids| ids.map(|ids| ids.ids()).unwrap_or_default())
@@ -313,7 +320,7 @@ impl Service {
             let read = read(service.clone());
             async move { listed(read.await, |row: &category::Model| row.id.0) }
         };
-        let ids = of_list(self.cache.list(Tag::Categories, arguments, load).await?)?;
+        let ids = of_list(self.cache.list(Tag::Categories, arguments, || load).await?)?;
         let found = self.categories_by_ids(&ids.ids()).await?;
         let rows = found.into_iter().map(|row| row.map(|row| (*row).clone()));
         Ok(ids.page(rows.collect()))
@@ -332,7 +339,10 @@ impl Service {
                     async move { service.category_id(&name).await }
                 };
                 let arguments = ("category_by", by);
-                let found = self.cache.list(Tag::Categories, &arguments, load).await?;
+                let found = self
+                    .cache
+                    .list(Tag::Categories, &arguments, || load)
+                    .await?;
                 found.map(|id: Arc<CategoryId>| *id)
             }
         };

@@ -69,7 +69,7 @@ impl Service {
         let ids = rows.iter().map(|row| row.id);
         self.categories_changed_in(tx, ids).await?;
         let created = rows.iter().map(events::category_created);
-        self.publish_in(tx, created.collect()).await
+        self.events.publish_in(tx, created.collect()).await
     }
 
     /// Makes a category, once for an idempotency key. Answers it as it is now, and whether an earlier request made it.
@@ -189,7 +189,7 @@ impl Service {
                 }
                 let row = self.category_raise(&tx, row).await?;
                 let event = events::category_updated(&before, &row);
-                self.publish_in(&tx, vec![event]).await?;
+                self.events.publish_in(&tx, vec![event]).await?;
                 Ok(row)
             })
         })
@@ -227,7 +227,7 @@ impl Service {
                 row.parent_id = parent_id;
                 let row = self.category_raise(&tx, row).await?;
                 let event = events::category_moved(&before, &row);
-                self.publish_in(&tx, vec![event]).await?;
+                self.events.publish_in(&tx, vec![event]).await?;
                 Ok(row)
             })
             .await
@@ -266,7 +266,7 @@ impl Service {
                     self.categories_changed_in(&tx, [id]).await?;
                     self.products_changed_in(&tx, products).await?;
                     let event = events::category_deleted(&row, self.clock.now());
-                    self.publish_in(&tx, vec![event]).await?;
+                    self.events.publish_in(&tx, vec![event]).await?;
                     Ok(row)
                 } else {
                     // Something was put into it just now.

@@ -6,6 +6,7 @@ use super::products::{
 };
 use super::publish::Told;
 use super::search::terms_of;
+use super::values::ProductDetail;
 use super::{Service, settle, slugs_pick};
 use crate::db::Tx;
 use crate::db::idempotency::{self, Request};
@@ -19,6 +20,7 @@ use crate::domain::catalog::store;
 use crate::error::{Failure, Fault};
 use entity::catalog::{Availability, category, product, product_image};
 use entity::ids::{CategoryId, ProductId};
+use std::sync::Arc;
 use uuid::Uuid;
 
 impl Service {
@@ -32,12 +34,12 @@ impl Service {
         &self,
         new: &NewProduct,
         key: Option<Request>,
-    ) -> Result<(product::Model, bool), Failure<Error>> {
+    ) -> Result<(Arc<ProductDetail>, bool), Failure<Error>> {
         let write =
             |key: Option<Request>| async move { self.product_write(new, key.as_ref()).await };
         let (id, replayed) = self.idempotency.once(key, write).await?;
         match self.product_by(ProductBy::Id(id.into())).await? {
-            Some(row) => Ok((row, replayed)),
+            Some(detail) => Ok((detail, replayed)),
             // A replay of what was deleted since.
             None => Err(Error::at(Kind::NotFound("product any more"), &["idempotencyKey"]).into()),
         }

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::publish::Told;
+use super::values::ProductDetail;
 use crate::db::{Tx, page};
 use crate::domain::catalog::error::{Error, Kind, Unique};
 use crate::domain::catalog::events::{self, Change};
@@ -14,20 +15,20 @@ use crate::page::{Page, PageRequest};
 use entity::catalog::{ProductStatus, category, product};
 use entity::ids::{CategoryId, ProductId};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 impl Service {
-    /// One product, whatever its status; whoever shows it decides who may see it.
+    /// One product with all that belongs to it, whatever its status; whoever shows it decides who may see it.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(name = "catalog.product_by", skip_all)]
-    pub async fn product_by(&self, by: ProductBy) -> Result<Option<product::Model>, Fault> {
+    pub async fn product_by(&self, by: ProductBy) -> Result<Option<Arc<ProductDetail>>, Fault> {
         let by = match by {
             ProductBy::Sku(sku) => ProductBy::Sku(sku_fold(&sku)),
             by => by,
         };
-        let found = self.product_detail(&by).await?;
-        Ok(found.map(|detail| detail.product.clone()))
+        self.product_detail(&by).await
     }
 
     /// Whether there is no product at all, not even a draft.
@@ -52,14 +53,16 @@ impl Service {
         filter: &ProductFilter,
         order: ProductOrder,
         request: &PageRequest,
-    ) -> Result<Page<product::Model>, page::Error> {
+    ) -> Result<Page<Arc<ProductDetail>>, page::Error> {
         let arguments = ("products", filter, order, request);
-        let (filter_, request_) = (filter.clone(), request.clone());
-        let read = move |service: Self| {
-            let (filter, request) = (filter_.clone(), request_.clone());
-            async move { service.products_page_read(&filter, order, &request).await }
+        let reader = || {
+            let (filter, request) = (filter.clone(), request.clone());
+            move |service: Self| {
+                let (filter, request) = (filter.clone(), request.clone());
+                async move { service.products_page_read(&filter, order, &request).await }
+            }
         };
-        self.products_listed(filter, &arguments, read).await
+        self.products_listed(filter, &arguments, reader).await
     }
 
     async fn products_page_read(
@@ -167,7 +170,7 @@ impl Service {
                 if store::product_delete(&*tx, id).await? {
                     self.products_changed_in(&tx, [id]).await?;
                     let event = events::product_deleted(&product, self.clock.now());
-                    self.publish_in(&tx, vec![event]).await?;
+                    self.events.publish_in(&tx, vec![event]).await?;
                     return Ok(Removed {
                         row: product,
                         archived: false,

@@ -5,10 +5,8 @@ use crate::db::Tx;
 use crate::domain::catalog::events::{self, Change};
 use crate::domain::catalog::store;
 use crate::error::Fault;
-use crate::events::outbox::{self, NewEvent};
 use entity::catalog::{product, variant};
 use entity::ids::{CategoryId, ProductId};
-use futures::FutureExt as _;
 use std::collections::HashMap;
 
 /// A product that a transaction has written, for its events. What is `None` is read.
@@ -61,17 +59,6 @@ impl Service {
                 &one.change,
             ));
         }
-        self.publish_in(tx, all).await
-    }
-
-    /// Writes events, and wakes the relay after the commit.
-    pub(super) async fn publish_in(&self, tx: &Tx, all: Vec<NewEvent>) -> Result<(), Fault> {
-        if all.is_empty() {
-            return Ok(());
-        }
-        outbox::insert(&**tx, &self.clock, all).await?;
-        let events = self.events.clone();
-        tx.after_commit(move || async move { events.wake() }.boxed());
-        Ok(())
+        self.events.publish_in(tx, all).await
     }
 }

@@ -7,8 +7,8 @@ use crate::domain::catalog::graphql::ProductVariant;
 use crate::domain::inventory::loaders::{InventoryLoader, StockOfVariant, WarehouseKey};
 use crate::graphql::authorization::require;
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{Time, id, int};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::accounts::Role;
 use entity::ids::{VariantId, WarehouseId};
@@ -137,7 +137,7 @@ impl Stock {
 }
 
 async fn warehouse_of(ctx: &Context<'_>, id: WarehouseId) -> Result<Option<Warehouse>, ApiError> {
-    let loader = ctx.data_unchecked::<DataLoader<InventoryLoader>>();
+    let loader = loading::of::<InventoryLoader>(ctx);
     let row = loader.load_one(WarehouseKey(id)).await?;
     Ok(row.map(Warehouse::from))
 }
@@ -151,7 +151,7 @@ pub async fn stock_of_variant(
     variant_id: VariantId,
 ) -> Result<Vec<Stock>, ApiError> {
     require(ctx, Role::Staff)?;
-    let loader = ctx.data_unchecked::<DataLoader<InventoryLoader>>();
+    let loader = loading::of::<InventoryLoader>(ctx);
     let rows = loader
         .load_one(StockOfVariant(variant_id))
         .await?
@@ -207,7 +207,7 @@ impl StockMovement {
         let Some(id) = self.0.actor_id else {
             return Ok(None);
         };
-        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+        let loader = loading::of::<UserLoader>(ctx);
         Ok(loader.load_one(id).await?.map(User::from))
     }
 

@@ -6,7 +6,6 @@ use crate::db::{Tx, error};
 use crate::domain::inventory::error::Error;
 use crate::domain::inventory::{events, store};
 use crate::error::{Failure, Fault};
-use crate::events::outbox;
 use chrono::{DateTime, Utc};
 use entity::catalog::variant;
 use entity::ids::{StockMovementId, UserId, VariantId, WarehouseId};
@@ -75,7 +74,6 @@ impl Service {
                     .await
             })
             .await?;
-        self.events.wake();
         Ok(id.0)
     }
 
@@ -122,7 +120,7 @@ impl Service {
         let stock = store::stock_find(&**tx, variant_id, warehouse_id).await?;
         let stock = stock.ok_or_else(|| Fault::Broken("changed stock is gone".to_owned()))?;
         let event = events::adjusted(variant, &movement, &stock);
-        outbox::insert(&**tx, &self.clock, vec![event]).await?;
+        self.events.publish_in(tx, vec![event]).await?;
         Ok(self.availability_write_in(tx, vec![variant_id]).await?)
     }
 

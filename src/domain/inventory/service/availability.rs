@@ -5,7 +5,6 @@ use crate::db::Tx;
 use crate::domain::catalog::{self, model::AvailabilityChange};
 use crate::domain::inventory::{events, model, store};
 use crate::error::{Failure, Fault};
-use crate::events::outbox;
 use entity::catalog::variant;
 use entity::ids::{VariantId, WarehouseId};
 use std::collections::BTreeMap;
@@ -28,8 +27,7 @@ impl Service {
                 events::crossed(change, available, now)
             })
             .collect();
-        outbox::insert(&**tx, &self.clock, crossed).await?;
-        Ok(())
+        self.events.publish_in(tx, crossed).await
     }
 
     /// Makes a variant one that is kept in stock, or one that is not and can always be bought. Its stock, if it has any,

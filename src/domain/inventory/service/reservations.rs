@@ -8,7 +8,6 @@ use crate::db::Tx;
 use crate::domain::inventory::model::{self, Allocation, Released, Returning};
 use crate::domain::inventory::{events, store};
 use crate::error::Fault;
-use crate::events::outbox;
 use chrono::{DateTime, Utc};
 use entity::ids::{OrderId, OrderLineId, UserId, VariantId, WarehouseId};
 use entity::inventory::{MovementReason, ReservationStatus, reservation, stock_movement};
@@ -103,7 +102,7 @@ impl Service {
                 .iter()
                 .map(|row| events::reservation_expired(row, now))
                 .collect();
-            outbox::insert(&**tx, &self.clock, expired).await?;
+            self.events.publish_in(tx, expired).await?;
         }
         self.availability_write_in(tx, held.iter().map(|row| row.variant_id).collect())
             .await

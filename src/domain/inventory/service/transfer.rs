@@ -5,7 +5,6 @@ use crate::db::{Tx, error, idempotency};
 use crate::domain::inventory::error::Error;
 use crate::domain::inventory::{events, store};
 use crate::error::{Failure, Fault};
-use crate::events::outbox;
 use entity::catalog::variant;
 use entity::ids::{StockMovementId, UserId, VariantId, WarehouseId};
 use entity::inventory::{MovementReason, WarehouseStatus, stock_movement};
@@ -69,7 +68,6 @@ impl Service {
                 self.transfer_in(&tx, transfer, variant, out, into).await
             })
             .await?;
-        self.events.wake();
         Ok(out.id.0)
     }
 
@@ -139,7 +137,7 @@ impl Service {
         }
         store::movements_insert(&**tx, vec![out.clone(), into.clone()]).await?;
         let event = events::transferred(variant, out, into);
-        Ok(outbox::insert(&**tx, &self.clock, vec![event]).await?)
+        Ok(self.events.publish_in(tx, vec![event]).await?)
     }
 
     /// Makes sure that both warehouses are there and stay active until the transaction ends.

@@ -164,7 +164,6 @@ impl Service {
                 Ok::<_, Failure<Error>>(row)
             })
             .await?;
-        self.events.wake();
         Ok(row)
     }
 

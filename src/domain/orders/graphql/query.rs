@@ -8,8 +8,8 @@ use crate::app::App;
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{Time, query_id};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object};
 use entity::accounts::Role;
 use entity::ids::UserId;
@@ -143,10 +143,7 @@ pub async fn orders_below(
         sorting,
         request: request.clone(),
     };
-    let found = ctx
-        .data_unchecked::<DataLoader<OrdersLoader>>()
-        .load_one(key)
-        .await?;
+    let found = loading::of::<OrdersLoader>(ctx).load_one(key).await?;
     let found = found.unwrap_or_else(|| crate::page::Page::empty(request.with_total));
     Ok(Connection::new(&request, found.map(Order::from)))
 }

@@ -14,8 +14,8 @@ use crate::domain::payments::graphql::{Payment, Refund};
 use crate::domain::payments::loaders::{PaymentsLoader, PaymentsOfOrder, RefundsOfOrder};
 use crate::graphql::authorization::is;
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{Money, Time, id, int};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::accounts::Role;
 use entity::ids::{OrderId, UserId};
@@ -145,7 +145,7 @@ impl Order {
     /// What was bought, in the order in which it was asked for.
     #[graphql(complexity = "5 * child_complexity")]
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<OrderLine>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let loader = loading::of::<OrdersLoader>(ctx);
         let mut rows = loader
             .load_one(LinesOfOrder(self.0.id))
             .await?
@@ -182,7 +182,7 @@ impl Order {
     /// Tries to pay it, oldest first.
     #[graphql(complexity = "3 * child_complexity")]
     async fn payments(&self, ctx: &Context<'_>) -> Result<Vec<Payment>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<PaymentsLoader>>();
+        let loader = loading::of::<PaymentsLoader>(ctx);
         let rows = loader.load_one(PaymentsOfOrder(self.0.id)).await?;
         Ok(rows
             .unwrap_or_default()
@@ -194,7 +194,7 @@ impl Order {
     /// What goes back of what was paid, oldest first.
     #[graphql(complexity = "3 * child_complexity")]
     async fn refunds(&self, ctx: &Context<'_>) -> Result<Vec<Refund>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<PaymentsLoader>>();
+        let loader = loading::of::<PaymentsLoader>(ctx);
         let rows = loader.load_one(RefundsOfOrder(self.0.id)).await?;
         Ok(rows
             .unwrap_or_default()
@@ -206,7 +206,7 @@ impl Order {
     /// What was sent, oldest parcel first.
     #[graphql(complexity = "3 * child_complexity")]
     async fn fulfillments(&self, ctx: &Context<'_>) -> Result<Vec<OrderFulfillment>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let loader = loading::of::<OrdersLoader>(ctx);
         let rows = loader.load_one(FulfillmentsOfOrder(self.0.id)).await?;
         Ok(rows
             .unwrap_or_default()
@@ -221,7 +221,7 @@ impl Order {
         if !is(ctx, Role::Staff) {
             return Ok(Vec::new());
         }
-        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let loader = loading::of::<OrdersLoader>(ctx);
         let rows = loader.load_one(NotesOfOrder(self.0.id)).await?;
         Ok(rows
             .unwrap_or_default()
@@ -235,7 +235,7 @@ impl Order {
         if !is(ctx, Role::Staff) {
             return Ok(None);
         }
-        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let loader = loading::of::<OrdersLoader>(ctx);
         let row = loader.load_one(RequestOfOrder(self.0.id)).await?;
         Ok(row.map(OrderRequest::from))
     }
@@ -273,7 +273,7 @@ impl Order {
     /// What happened to it, first change first.
     #[graphql(complexity = "5 * child_complexity")]
     async fn history(&self, ctx: &Context<'_>) -> Result<Vec<OrderHistoryEntry>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+        let loader = loading::of::<OrdersLoader>(ctx);
         let rows = loader
             .load_one(HistoryOfOrder(self.0.id))
             .await?
@@ -321,7 +321,7 @@ pub(super) async fn user_by_id(
     let Some(user_id) = user_id else {
         return Ok(None);
     };
-    let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+    let loader = loading::of::<UserLoader>(ctx);
     Ok(loader.load_one(user_id).await?.map(User::from))
 }
 
@@ -330,7 +330,7 @@ pub(super) async fn user_by_id(
 /// # Errors
 /// A fault.
 pub async fn order_by_id(ctx: &Context<'_>, id: OrderId) -> Result<Option<Order>, ApiError> {
-    let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+    let loader = loading::of::<OrdersLoader>(ctx);
     Ok(loader.load_one(OrderKey(id)).await?.map(Order::from))
 }
 
@@ -343,7 +343,7 @@ pub async fn lines_of_order(
     id: OrderId,
     currency: &str,
 ) -> Result<Vec<OrderLine>, ApiError> {
-    let loader = ctx.data_unchecked::<DataLoader<OrdersLoader>>();
+    let loader = loading::of::<OrdersLoader>(ctx);
     let rows = loader.load_one(LinesOfOrder(id)).await?.unwrap_or_default();
     Ok(rows
         .into_iter()

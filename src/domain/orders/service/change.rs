@@ -8,7 +8,6 @@ use crate::db::Tx;
 use crate::db::idempotency;
 use crate::domain::inventory::model::Released;
 use crate::error::{Failure, Fault};
-use crate::events::outbox;
 use chrono::TimeDelta;
 use entity::ids::{OrderId, UserId};
 use entity::orders::{OrderOrigin, OrderStatus, PaymentStatus, order, order_history, order_note};
@@ -135,7 +134,6 @@ impl Service {
                 Ok::<_, Failure<Error>>(false)
             })
             .await?;
-        self.events.wake();
         if refunds {
             self.refund_follow(refund_id).await;
         }
@@ -160,7 +158,6 @@ impl Service {
                     self.mark_paid_in(&tx, Scope::All, actor_id, id).await
                 })
                 .await?;
-            self.events.wake();
             Ok(id.0)
         };
         let (id, replayed) = self.idempotency.once(key, effect).await?;
@@ -214,7 +211,6 @@ impl Service {
             self.inventory.release_in(&tx, id, Released::Expired).await
         });
         self.events.taking_up(id.0, Box::pin(expire)).await?;
-        self.events.wake();
         Ok(())
     }
 
@@ -261,7 +257,6 @@ impl Service {
                 Ok::<_, Failure<Error>>(())
             })
             .await?;
-        self.events.wake();
         self.order_after(scope, id).await
     }
 
@@ -297,7 +292,6 @@ impl Service {
                     Ok::<_, Failure<Error>>(store::note_insert(&*tx, note).await?)
                 })
                 .await?;
-            self.events.wake();
             Ok(id.0)
         };
         let (id, replayed) = self.idempotency.once(key, effect).await?;
@@ -355,7 +349,7 @@ impl Service {
             failure: change.failure,
         };
         let event = events::event(order, &lines, &told);
-        Ok(outbox::insert(&**tx, &self.clock, vec![event]).await?)
+        self.events.publish_in(tx, vec![event]).await
     }
 }
 

@@ -71,7 +71,6 @@ impl Service {
                 .await;
             match done {
                 Ok(()) => {
-                    self.events.wake();
                     self.hook.at(Point::Settled)?;
                     return Ok(Next::Done);
                 }

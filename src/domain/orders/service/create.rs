@@ -16,7 +16,6 @@ use crate::domain::catalog::error::ResolveError;
 use crate::domain::catalog::model::{SellableVariant, VariantReference};
 use crate::domain::inventory::service::Taken;
 use crate::error::{Failure, Fault};
-use crate::events::outbox;
 use crate::money;
 use chrono::TimeDelta;
 use entity::accounts::{Address, address};
@@ -438,7 +437,6 @@ impl Service {
             }
             Err(error) => return Err(error),
         }
-        self.events.wake();
         Ok(())
     }
 
@@ -479,12 +477,8 @@ impl Service {
         self.inventory
             .reservations_insert_in(tx, reservations)
             .await?;
-        outbox::insert(
-            &**tx,
-            &self.clock,
-            rows.iter().map(|plan| plan.event.clone()).collect(),
-        )
-        .await?;
+        let created = rows.iter().map(|plan| plan.event.clone()).collect();
+        self.events.publish_in(tx, created).await?;
         let allocations: Vec<_> = rows
             .iter()
             .flat_map(|plan| plan.allocations.clone())

@@ -54,7 +54,6 @@ impl Service {
                     self.fulfil_in(&tx, actor_id, id, new, fulfillment_id).await
                 })
                 .await?;
-            self.events.wake();
             Ok(id.0)
         };
         let (id, replayed) = self.idempotency.once(key, effect).await?;

@@ -118,7 +118,6 @@ impl Service {
                     self.pay_begin_in(&tx, scope, actor_id, id, payment).await
                 })
                 .await?;
-            self.events.wake();
             self.checkout_follow(id).await;
             Ok(id.0)
         };

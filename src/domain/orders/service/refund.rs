@@ -285,7 +285,6 @@ impl Service {
         });
         let done = Box::pin(done);
         self.events.taking_up(row.order_id.0, done).await?;
-        self.events.wake();
         Ok(())
     }
 

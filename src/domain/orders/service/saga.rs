@@ -178,7 +178,6 @@ impl Service {
                 self.saga_end_in(&tx, saga).await
             })
             .await?;
-        self.events.wake();
         Ok(())
     }
 
@@ -216,7 +215,6 @@ impl Service {
                 Ok::<_, Fault>(store::sagas::saga_write(&*tx, &saga).await?)
             })
             .await?;
-        self.events.wake();
         self.hook.at(Point::Compensating)?;
         Ok(Next::Again)
     }
@@ -244,7 +242,6 @@ impl Service {
             }
             done => done?,
         }
-        self.events.wake();
         self.hook.at(Point::Settled)?;
         Ok(Next::Done)
     }

@@ -8,9 +8,9 @@ use crate::app::App;
 use crate::graphql::authorization::{Authorized, viewer};
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{CurrencyCode, Time, query_id};
 use crate::money;
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object};
 use entity::accounts::Role;
 use entity::ids::UserId;
@@ -178,7 +178,7 @@ pub async fn transactions_below(
         sorting: order_by.map(Sorting::from).unwrap_or_default(),
         request: request.clone(),
     };
-    let loader = ctx.data_unchecked::<DataLoader<WalletLoader>>();
+    let loader = loading::of::<WalletLoader>(ctx);
     let found = loader.load_one(key).await?;
     let found = found.unwrap_or_else(|| crate::page::Page::empty(request.with_total));
     Ok(Connection::new(&request, found.map(Transaction::from)))

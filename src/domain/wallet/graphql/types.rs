@@ -9,8 +9,8 @@ use crate::domain::orders::graphql::{Order, OrderLine, lines_of_order, order_by_
 use crate::error::Fault;
 use crate::graphql::connection::{Connection, PageArgs, list_cost};
 use crate::graphql::error::ApiError;
+use crate::graphql::loading;
 use crate::graphql::scalars::{CurrencyCode, Money, Time, id};
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::ids::UserId;
 use entity::wallet::{AccountKind, EntryKind, asset, journal_entry, transaction};
@@ -213,12 +213,12 @@ async fn user_by_id(ctx: &Context<'_>, user_id: Option<UserId>) -> Result<Option
     let Some(user_id) = user_id else {
         return Ok(None);
     };
-    let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+    let loader = loading::of::<UserLoader>(ctx);
     Ok(loader.load_one(user_id).await?.map(User::from))
 }
 
 async fn asset_by_code(ctx: &Context<'_>, code: &str) -> Result<Option<Asset>, ApiError> {
-    let loader = ctx.data_unchecked::<DataLoader<WalletLoader>>();
+    let loader = loading::of::<WalletLoader>(ctx);
     let row = loader.load_one(AssetKey(code.to_owned())).await?;
     Ok(row.map(Asset::from))
 }
@@ -244,7 +244,7 @@ impl Wallet {
     /// What the user has of each asset, in the order of their codes; assets that never came in are left out.
     #[graphql(complexity = "5 * child_complexity")]
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<WalletBalance>, ApiError> {
-        let loader = ctx.data_unchecked::<DataLoader<WalletLoader>>();
+        let loader = loading::of::<WalletLoader>(ctx);
         let rows = loader.load_one(BalancesOf(self.0)).await?;
         Ok(balances(rows.unwrap_or_default()))
     }

@@ -19,7 +19,7 @@ impl Service {
         self.categories_changed_in(tx, plan.categories.iter().map(|row| row.id))
             .await?;
         let made = plan.categories.iter().map(events::category_created);
-        self.publish_in(tx, made.collect()).await?;
+        self.events.publish_in(tx, made.collect()).await?;
         self.products_publish_in(tx, plan.told.clone()).await
     }
 }
