@@ -115,7 +115,7 @@ async fn tokens_hold(accounts: &Accounts, held: &Notify, release: &Notify) {
     let hold = accounts.test.app.db().write("test.hold", async |tx| {
         let same = Expr::col(refresh_token::Column::ExpiresAt);
         refresh_token::Entity::update_many()
-            .col_expr(refresh_token::Column::ExpiresAt, same.into())
+            .col_expr(refresh_token::Column::ExpiresAt, same)
             .exec(&*tx)
             .await?;
         held.notify_one();
