@@ -26,3 +26,10 @@ need() {
     done
     ((${#missing[@]} == 0)) || apt_install "${missing[@]}"
 }
+
+# in_memory PATH prints the folder in memory that stands for this one on disk. Fails where there is too little room.
+in_memory() {
+    local free
+    free=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -n 1)
+    ((${free:-0} >= 3072)) && echo "/dev/shm/tradepost-$(cksum <<<"$1" | cut -d ' ' -f 1)"
+}

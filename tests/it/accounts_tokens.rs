@@ -7,16 +7,19 @@ use crate::support::{Profile, profile};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use entity::accounts::Role;
+use entity::accounts::{Role, refresh_token};
 use futures::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use sea_orm::EntityTrait;
+use sea_orm::sea_query::Expr;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tradepost::app::App;
 use tradepost::cache::push::Message;
 use tradepost::domain::accounts::error::{Error, TokenRefusal};
 use tradepost::domain::accounts::keys;
-use tradepost::error::Failure;
+use tradepost::error::{Failure, Fault};
 use tradepost::health::State;
 
 const REFRESH: &str = "mutation($token: String!) { sessionRefresh(refreshToken: $token) {
@@ -107,6 +110,21 @@ async fn a_refresh_token_ends_with_its_time() {
     );
 }
 
+/// Keeps everybody from using a refresh token, from when it says so until it is released.
+async fn tokens_hold(accounts: &Accounts, held: &Notify, release: &Notify) {
+    let hold = accounts.test.app.db().write("test.hold", async |tx| {
+        let same = Expr::col(refresh_token::Column::ExpiresAt);
+        refresh_token::Entity::update_many()
+            .col_expr(refresh_token::Column::ExpiresAt, same)
+            .exec(&*tx)
+            .await?;
+        held.notify_one();
+        release.notified().await;
+        Ok::<_, Fault>(())
+    });
+    hold.await.unwrap();
+}
+
 #[tokio::test]
 async fn of_refreshes_at_the_same_time_one_wins_and_the_session_goes_on() {
     let accounts = Accounts::open().await;
@@ -115,7 +133,16 @@ async fn of_refreshes_at_the_same_time_one_wins_and_the_session_goes_on() {
         let session = accounts.session("ada@example.org", PASSWORD).await;
         let token = session["refreshToken"].as_str().unwrap();
         let service = accounts.test.app.accounts();
-        let results = join_all((0..10).map(|_| service.session_refresh(token))).await;
+        let (held, release) = (Notify::new(), Notify::new());
+        let refreshing = async {
+            held.notified().await;
+            let all = join_all((0..10).map(|_| service.session_refresh(token)));
+            // A quick database would answer one before the next had begun: none ends before all wait.
+            futures::future::join(all, async { release.notify_one() })
+                .await
+                .0
+        };
+        let (results, ()) = tokio::join!(refreshing, tokens_hold(&accounts, &held, &release));
         let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
         assert_eq!((won.len(), lost.len()), (1, 9));
         for failure in lost {

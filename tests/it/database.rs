@@ -1,6 +1,7 @@
 //! The database layer on the engine of this run.
 
-use crate::support::TestApp;
+use crate::support::database::{MysqlDatabase, content};
+use crate::support::{Profile, TestApp, profile};
 use chrono::TimeDelta;
 use entity::platform::setting;
 use sea_orm::{ActiveValue::Set, EntityTrait};
@@ -20,6 +21,30 @@ async fn migrations_have_run_and_running_them_again_changes_nothing() {
         "{status:?}"
     );
     assert!(test.app.db().ready().await.unwrap());
+}
+
+/// The columns of when a migration ran and which run it was tell nothing.
+fn without_times(content: &str) -> String {
+    let lines = content.lines();
+    let kept: Vec<&str> = lines
+        .filter(|line| !line.starts_with("INSERT INTO seaql_migrations"))
+        .collect();
+    kept.join("\n")
+}
+
+#[tokio::test]
+async fn the_database_of_a_test_is_what_the_migrations_make() {
+    if profile() == Profile::Embedded {
+        return; // It is the very file that the migrations wrote.
+    }
+    let test = TestApp::new().await;
+    let migrated = MysqlDatabase::migrated_itself().await;
+    let (copied, made) = (
+        content(&test.database_url()).await,
+        content(&migrated.url).await,
+    );
+    assert_eq!(without_times(&copied), without_times(&made));
+    assert!(made.matches("CREATE TABLE").count() > 10, "{made}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod books;
 pub(crate) mod csv_file;
+pub(crate) mod database;
 mod events;
 pub(crate) mod graph;
 pub(crate) mod http;
@@ -15,8 +16,10 @@ pub(crate) mod socket;
 pub(crate) mod till;
 pub(crate) mod wait;
 
+pub(crate) use database::{mysql, mysql_value};
 pub(crate) use shop::Sold;
 
+use database::MysqlDatabase;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -123,7 +126,7 @@ impl TestApp {
                 None
             }
             Profile::Services => {
-                let database = MysqlDatabase::create().await;
+                let database = MysqlDatabase::migrated().await;
                 settings.push(("database.url", json!(database.url)));
                 settings.push(("redis.url", json!(need("TRADEPOST_TEST_REDIS_URL"))));
                 settings.push(("redis.prefix", json!(database.name)));
@@ -143,11 +146,6 @@ impl TestApp {
         let app = App::with_faults(config, Clock::system(), faults)
             .await
             .unwrap();
-        if profile() == Profile::Services {
-            migrate::run(app.db(), app.config(), Direction::Up)
-                .await
-                .unwrap();
-        }
         Self { app, dir, database }
     }
 
@@ -194,82 +192,4 @@ async fn template() -> &'static PathBuf {
         })
         .await;
     path
-}
-
-/// A MySQL database of its own.
-struct MysqlDatabase {
-    name: String,
-    url: String,
-}
-
-impl MysqlDatabase {
-    async fn create() -> Self {
-        let server = need("TRADEPOST_TEST_MYSQL_URL");
-        let name = format!("test_{}", Clock::system().id::<uuid::Uuid>().simple());
-        mysql(&server, &format!("CREATE DATABASE {name}")).await;
-        Self {
-            url: format!("{server}/{name}"),
-            name,
-        }
-    }
-}
-
-impl Drop for MysqlDatabase {
-    fn drop(&mut self) {
-        let (server, name) = (need("TRADEPOST_TEST_MYSQL_URL"), self.name.clone());
-        // Drop cannot wait for a future, and the test's own runtime may be shutting down.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(database_drop(&server, &name));
-        });
-        dropping.join().unwrap();
-    }
-}
-
-/// Drops a database whatever still uses it: a transaction that its app left open when the test ended holds locks, and
-/// nobody is left to end it while the test's thread waits here.
-async fn database_drop(server: &str, name: &str) {
-    use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
-    let mut connection = sea_orm::sqlx::MySqlConnection::connect(server)
-        .await
-        .unwrap();
-    let users = sea_orm::sqlx::query("SELECT id FROM information_schema.processlist WHERE db = ?")
-        .bind(name)
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-    for user in users {
-        let kill = format!("KILL {}", user.get::<i64, _>(0));
-        // It may have gone by itself meanwhile.
-        drop(connection.execute(AssertSqlSafe(kill)).await);
-    }
-    let sql = format!("DROP DATABASE {name}");
-    connection.execute(AssertSqlSafe(sql)).await.unwrap();
-    connection.close().await.unwrap();
-}
-
-/// Runs one statement with a bare client.
-pub(crate) async fn mysql(url: &str, sql: &str) {
-    use sea_orm::sqlx::{Connection as _, Executor as _};
-    let mut connection = sea_orm::sqlx::MySqlConnection::connect(url).await.unwrap();
-    connection
-        .execute(sea_orm::sqlx::AssertSqlSafe(sql.to_owned()))
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-}
-
-/// One number that a statement answers, by a bare client.
-pub(crate) async fn mysql_value(url: &str, sql: &str) -> i64 {
-    use sea_orm::sqlx::{Connection as _, Row as _};
-    let mut connection = sea_orm::sqlx::MySqlConnection::connect(url).await.unwrap();
-    let row = sea_orm::sqlx::query(sea_orm::sqlx::AssertSqlSafe(sql.to_owned()))
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-    row.get(0)
 }
