@@ -1,8 +1,8 @@
 //! How fast cached answers are, beside comparators that are built here: the same allocator, the same build, the same
 //! runtime and the same accept loop.
 //!
-//! `cargo bench --bench cache_speed` prints a table, and only some lines of it when words of them are given. Each line is measured in five rounds that alternate with its
-//! comparator; rates are medians of the rounds. 64 keep-alive connections ask without pipelining from one thread of
+//! `cargo bench --bench cache_speed` prints a table, and only some lines of it when words of them are given. Each line
+//! is measured in five rounds that alternate with its comparator; rates are medians of the rounds. 64 keep-alive connections ask without pipelining from one thread of
 //! the same machine, so a part of each core is the generator's; the last columns therefore tell what the server's own
 //! threads spent on a request, which the generator does not dilute.
 #![expect(

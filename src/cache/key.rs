@@ -80,10 +80,10 @@ impl Key {
     /// of the key without anybody thinking of it.
     #[must_use]
     pub fn list(tag: Tag, generation: Generation, arguments: &impl Hash) -> Self {
-        let mut hasher = Digest(Sha256::new());
-        arguments.hash(&mut hasher);
+        let mut written = Written(Vec::with_capacity(256));
+        arguments.hash(&mut written);
         let [hash @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] =
-            hasher.0.finalize().into();
+            Sha256::digest(&written.0).into();
         Self {
             tag,
             list: Some((generation, hash)),
@@ -111,12 +111,12 @@ impl Key {
     }
 }
 
-/// Feeds what `Hash` writes into SHA-256: two lists of arguments that differ have different keys, whoever chose them.
-struct Digest(Sha256);
+/// Collects what `Hash` writes, for SHA-256: two lists of arguments that differ have different keys, whoever chose them.
+struct Written(Vec<u8>);
 
-impl Hasher for Digest {
+impl Hasher for Written {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.0.extend_from_slice(bytes);
     }
 
     fn finish(&self) -> u64 {

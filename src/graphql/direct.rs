@@ -4,7 +4,8 @@
 //! types at each root field for those of a federation. That is more than a quarter of the work on a small query, for
 //! what [`super::engine::Engine::check`] has told already. Here the resolvers are called as the library itself calls
 //! them after that (`Schema::execute_once` of async-graphql 8.0.0-rc.5), through parts of it that are public but not
-//! documented: the version is pinned, and `tests/it/direct.rs` compares both ways. `docs/decisions/0300` has the figures.
+//! documented: the version is pinned, and `tests/it/cache_leaks.rs` compares both ways over all root fields and viewers.
+//! `docs/decisions/0300-the-way-of-a-known-query.md` has the figures.
 
 use super::documents::Document;
 use async_graphql::extensions::Extensions;
@@ -27,14 +28,14 @@ struct Seen {
 
 /// A root of queries that keeps what it sees of the library when it is asked for the first time.
 pub struct Watched<Q> {
-    root: Q,
+    root: Arc<Q>,
     seen: Arc<OnceLock<Seen>>,
 }
 
-impl<Q: Clone> Clone for Watched<Q> {
+impl<Q> Clone for Watched<Q> {
     fn clone(&self) -> Self {
         Self {
-            root: self.root.clone(),
+            root: Arc::clone(&self.root),
             seen: Arc::clone(&self.seen),
         }
     }
@@ -49,7 +50,7 @@ impl<Q> std::fmt::Debug for Watched<Q> {
 impl<Q: ObjectType> Watched<Q> {
     pub(super) fn new(root: Q) -> Self {
         Self {
-            root,
+            root: Arc::new(root),
             seen: Arc::default(),
         }
     }
@@ -78,7 +79,7 @@ impl<Q: ObjectType> Watched<Q> {
         });
         let root = &env.operation.node.selection_set;
         let ctx = env.create_context(&seen.schema, None, root, None);
-        let mut response = match resolve_container(&ctx, &self.root).await {
+        let mut response = match resolve_container(&ctx, &*self.root).await {
             Ok(value) => Response::new(value),
             Err(error) => Response::from_errors(vec![error]),
         };

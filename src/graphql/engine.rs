@@ -113,7 +113,7 @@ impl Engine {
         settings: impl Fn(SchemaBuilder<Watched<Q>, M, S>) -> SchemaBuilder<Watched<Q>, M, S>,
     ) -> Self
     where
-        Q: ObjectType + Clone + 'static,
+        Q: ObjectType + 'static,
         M: ObjectType + 'static,
         S: SubscriptionType + 'static,
     {

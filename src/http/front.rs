@@ -71,6 +71,13 @@ fn is_direct(request: &Request<Incoming>) -> bool {
 async fn post(state: &State, request: Request<Incoming>, peer: Peer, held: Held) -> Response {
     let (head, body) = request.into_parts();
     let asked = Asked::of(state, &head, Some(peer));
-    let answer = graphql_http::post(state, asked.info(), Some(held), head.headers, body);
+    // Boxed: what waits within is large, and each future around it would be as large again.
+    let answer = Box::pin(graphql_http::post(
+        state,
+        asked.info(),
+        Some(held),
+        head.headers,
+        body,
+    ));
     observe::observe(state, asked, answer).await
 }

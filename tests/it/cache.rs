@@ -248,7 +248,7 @@ async fn a_load_that_fails_is_told_to_all_who_wait_and_is_not_kept() {
                 }
             }
         };
-        cache.get::<ProductId, _, _>(key, load)
+        cache.get::<ProductId, _, _>(key, || load)
     };
     let release = async {
         eventually("it is being loaded", async || {

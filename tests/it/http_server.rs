@@ -2,7 +2,7 @@
 
 use crate::support::TestApp;
 use crate::support::http::{Running, answer};
-use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Schema};
+use async_graphql::{Context, EmptyMutation, EmptySubscription, Object};
 use http::{Method, StatusCode};
 use serde_json::json;
 use std::sync::Arc;

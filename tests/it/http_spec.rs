@@ -5,7 +5,7 @@
 use crate::support::TestApp;
 use crate::support::http::{Answer, Client, Running, answer};
 use async_graphql::{
-    Context, EmptySubscription, Enum, InputObject, Object, OneofObject, Schema, SimpleObject,
+    Context, EmptySubscription, Enum, InputObject, Object, OneofObject, SimpleObject,
 };
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

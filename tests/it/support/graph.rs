@@ -5,7 +5,6 @@ use async_graphql::{Request, Variables};
 use entity::accounts::Role;
 use entity::ids::UserId;
 use serde_json::{Value, json};
-use tradepost::app::App;
 use tradepost::domain::accounts::model::{Viewer, ViewerUser};
 use tradepost::graphql::engine::Engine;
 use tradepost::graphql::request::{IdempotencyHeader, RequestInfo, prepare};
@@ -14,7 +13,6 @@ use tradepost::graphql::schema;
 /// Executes documents for one viewer.
 #[derive(Clone)]
 pub(crate) struct Graph {
-    app: App,
     engine: Engine,
     viewer: Viewer,
 }
@@ -23,7 +21,6 @@ impl TestApp {
     /// The schema as a guest sees it.
     pub(crate) fn guest(&self) -> Graph {
         Graph {
-            app: self.app.clone(),
             engine: schema::build(&self.app),
             viewer: Viewer::Guest,
         }

@@ -2,6 +2,9 @@
 //!
 //! Both show rows where they stand, in the value that the cache has: nothing of a product is copied to be shown, and
 //! all that is shown of it is of one moment.
+//!
+//! Each field of each item of a list is a future as large as the largest field of its type. What asks other domains or
+//! loaders is therefore boxed, so that the fields that every list asks for stay small.
 
 use super::category::{Category, categories_shown};
 use super::types::{Availability, ProductStatus, load, product, shown};
@@ -128,7 +131,7 @@ impl ProductVariant {
 
     /// The product that this is a variant of; null when it is not for sale and you are not staff.
     async fn product(&self, ctx: &Context<'_>) -> Result<Option<Product>, ApiError> {
-        product(ctx, self.row().product_id).await
+        Box::pin(product(ctx, self.row().product_id)).await
     }
 
     /// How much of it each warehouse has. Requires STAFF.
@@ -137,9 +140,8 @@ impl ProductVariant {
         &self,
         ctx: &Context<'_>,
     ) -> Result<Option<Vec<inventory::graphql::Stock>>, ApiError> {
-        inventory::graphql::stock_of_variant(ctx, self.row().id)
-            .await
-            .map(Some)
+        let stock = inventory::graphql::stock_of_variant(ctx, self.row().id);
+        Box::pin(stock).await.map(Some)
     }
 }
 
@@ -214,7 +216,10 @@ impl Product {
     async fn whole(&self, ctx: &Context<'_>) -> Result<Option<Arc<ProductDetail>>, ApiError> {
         match &self.0 {
             ProductRow::Whole(detail) => Ok(Some(Arc::clone(detail))),
-            ProductRow::Alone(row) => Ok(load(ctx).load_one(ProductKey(row.id)).await?),
+            ProductRow::Alone(row) => {
+                let loaded = Box::pin(load(ctx).load_one(ProductKey(row.id)));
+                Ok(loaded.await?)
+            }
         }
     }
 }
@@ -321,7 +326,7 @@ impl Product {
             return Ok(Vec::new());
         };
         let keys = detail.category_ids.iter().copied().map(CategoryKey);
-        let found = load(ctx).load_many(keys).await?;
+        let found = Box::pin(load(ctx).load_many(keys)).await?;
         let mut rows: Vec<category::Model> = found.into_values().collect();
         rows.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         Ok(categories_shown(ctx, Some(rows)))
@@ -358,7 +363,7 @@ impl Product {
             before,
             page,
         };
-        let found = orders::graphql::orders_below(ctx, parent, args, filter, order_by).await?;
-        Ok(Some(found))
+        let found = orders::graphql::orders_below(ctx, parent, args, filter, order_by);
+        Box::pin(found).await.map(Some)
     }
 }
