@@ -160,3 +160,30 @@ async fn a_row_whose_transaction_ends_late_is_not_passed_by() {
     let sent: Vec<Uuid> = broker.sent().into_iter().map(|(of, _)| of).collect();
     assert_eq!(sent, [early, late]);
 }
+
+#[tokio::test]
+async fn what_waits_is_found_in_one_index_alone_and_in_its_order() {
+    let test = embedded().await;
+    let app = &test.app;
+    // Most rows were published, as in life.
+    let events = |count| {
+        (0..count)
+            .map(|_| event(app, app.clock().id(), 1))
+            .collect()
+    };
+    commit(app, events(3_000)).await;
+    app.events().run_until_idle().await.unwrap();
+    commit(app, events(300)).await;
+    let half: Vec<i32> = (0..32).collect();
+    for shards in [None, Some(&half[..])] {
+        let plan = app.events().waiting_explain(shards).await.unwrap();
+        let index = "idx_outbox_events_waiting";
+        let covers = |line: &String| {
+            line.contains(&format!("COVERING INDEX {index}"))
+                || (line.contains(&format!("key={index}")) && line.contains("Using index"))
+        };
+        let sorts = |line: &String| line.contains("TEMP B-TREE") || line.contains("filesort");
+        assert!(plan.iter().any(covers), "{plan:#?}");
+        assert!(!plan.iter().any(sorts), "{plan:#?}");
+    }
+}

@@ -23,7 +23,7 @@ pub(super) async fn run() {
     let app = open(&[("events.lease_ms", json!(600_000))]).await;
     let bytes = record_bytes(&app);
     println!(
-        "filling {rows} rows; a record has {} bytes and {} of headers",
+        "{rows} rows; a record has {} bytes and {} of headers",
         bytes.0, bytes.1
     );
     fill(&app, rows).await;
@@ -84,9 +84,14 @@ async fn drain(app: &App, goal: u64) {
     }
 }
 
+/// Writes what the backlog of [`run`] lacks, so that a run can begin with one that is there.
+pub(super) async fn fill_only() {
+    fill(&open(&[]).await, number("--rows", 1_000_000)).await;
+}
+
 /// Orders with three versions each; those of one order stand some hundred rows apart.
 async fn fill(app: &App, rows: u64) {
-    let mut written = 0;
+    let mut written = pending(app).await;
     while written < rows {
         let per_version = usize::try_from(FILL.min(rows - written) / 3)
             .unwrap()
