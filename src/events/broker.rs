@@ -211,3 +211,47 @@ fn look_at_kafka(config: &Config, topics: &[String]) -> Health {
 fn look_at_kafka(_: &Config, _: &[String]) -> Health {
     Health::down("this program was built without the feature `kafka`")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use futures::FutureExt as _;
+
+    fn record() -> Record {
+        Record {
+            topic: String::new(),
+            key: String::new(),
+            headers: Vec::new(),
+            value: Vec::new(),
+            timestamp: Clock::system().now(),
+        }
+    }
+
+    #[test]
+    fn a_row_ends_with_its_last_record_and_is_as_well_as_the_worst() {
+        let deliveries: Arc<Deliveries> = Arc::default();
+        let two = Outgoing::new(1, vec![record(), record()], &deliveries);
+        let one = Outgoing::new(2, vec![record()], &deliveries);
+        two.ticket.end(Outcome::Refused("no".to_owned()));
+        assert_eq!(deliveries.next().now_or_never(), None);
+        one.ticket.end(Outcome::Sent);
+        two.ticket.end(Outcome::Sent);
+        let ended = deliveries.next().now_or_never().unwrap();
+        let refused = Outcome::Refused("no".to_owned());
+        assert_eq!(ended, [(2, Outcome::Sent), (1, refused)]);
+    }
+
+    #[test]
+    fn what_was_not_handed_over_is_abandoned() {
+        let deliveries: Arc<Deliveries> = Arc::default();
+        let mut row = Outgoing::new(1, vec![record(), record()], &deliveries);
+        row.records.pop_front();
+        let ticket = Arc::clone(&row.ticket);
+        row.abandon();
+        assert_eq!(deliveries.next().now_or_never(), None, "one flies");
+        ticket.end(Outcome::Sent);
+        let ended = deliveries.next().now_or_never();
+        assert_eq!(ended, Some(vec![(1, Outcome::Abandoned)]));
+    }
+}

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -113,6 +113,10 @@ pub(crate) struct Behaviour {
     /// An aggregate that is never acknowledged.
     pub(crate) hold: Mutex<Option<Uuid>>,
     pub(crate) abandoned: AtomicBool,
+    /// There is no room for anything.
+    pub(crate) full: AtomicBool,
+    /// How often there was none.
+    pub(crate) turned_away: AtomicUsize,
 }
 
 impl std::ops::Deref for Probe {
@@ -132,6 +136,8 @@ impl Probe {
             refuse: Mutex::default(),
             hold: Mutex::default(),
             abandoned: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            turned_away: AtomicUsize::new(0),
         }))
     }
 
@@ -160,6 +166,10 @@ impl Broker for Probe {
     }
 
     fn send(&self, row: &mut Outgoing) -> bool {
+        if self.full.load(Ordering::Relaxed) {
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         let records: Vec<Record> = row.records.drain(..).collect();
         let aggregate = records[0].key.parse().unwrap();
         if let Some(outcome) = self.take(aggregate, &records[0]) {

@@ -6,6 +6,7 @@ use crate::support::{Profile, profile};
 use chrono::TimeDelta;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use tradepost::error::Fault;
 use tradepost::events::outbox;
 use uuid::Uuid;
@@ -185,5 +186,32 @@ async fn what_waits_is_found_in_one_index_alone_and_in_its_order() {
         let sorts = |line: &String| line.contains("TEMP B-TREE") || line.contains("filesort");
         assert!(plan.iter().any(covers), "{plan:#?}");
         assert!(!plan.iter().any(sorts), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broker_without_room_is_asked_again() {
+    let test = embedded().await;
+    let app = &test.app;
+    let broker = Probe::new(MANY);
+    let relay = process(&test, &broker);
+    let (one, two) = (app.clock().id(), app.clock().id());
+    let events = (1..=3).flat_map(|version| [event(app, one, version), event(app, two, version)]);
+    commit(app, events.collect()).await;
+    broker.full.store(true, Ordering::Relaxed);
+    let pass = async { relay.relay().run_once().await.unwrap() };
+    let make_room = eventually("it was asked again", async || {
+        let is_asked = broker.turned_away.load(Ordering::Relaxed) > 2;
+        is_asked.then(|| broker.full.store(false, Ordering::Relaxed))
+    });
+    tokio::join!(pass, make_room);
+    assert_eq!(relay.measure().await.unwrap().pending, 0);
+    let (of_one, of_two): (Vec<_>, Vec<_>) = broker
+        .sent()
+        .into_iter()
+        .partition(|(aggregate, _)| *aggregate == one);
+    assert_eq!((of_one.len(), of_two.len()), (3, 3));
+    for sent in [of_one, of_two] {
+        assert!(sent.is_sorted_by_key(|(_, id)| id.clone()), "{sent:?}");
     }
 }

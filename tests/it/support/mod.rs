@@ -236,7 +236,9 @@ async fn database_drop(server: &str, name: &str) {
     let mut connection = sea_orm::sqlx::MySqlConnection::connect(server)
         .await
         .unwrap();
-    let users = sea_orm::sqlx::query("SELECT id FROM information_schema.processlist WHERE db = ?")
+    // Signed as on MariaDB: MySQL's is not.
+    let users = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
+    let users = sea_orm::sqlx::query(users)
         .bind(name)
         .fetch_all(&mut connection)
         .await
