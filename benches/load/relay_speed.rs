@@ -110,7 +110,8 @@ fn main() {
     match option("--what").as_deref() {
         Some("latency") => runtime.block_on(latency::run()),
         Some("backlog") => runtime.block_on(backlog::run()),
+        Some("fill") => runtime.block_on(backlog::fill_only()),
         // `cargo bench` without a name runs all benchmarks; this one needs services.
-        _ => println!("relay_speed: --what backlog|latency, see benches/load/README.md"),
+        _ => println!("relay_speed: --what fill|backlog|latency, see benches/load/README.md"),
     }
 }

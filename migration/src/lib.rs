@@ -60,6 +60,7 @@ mod m20261129_000251_drop_index_outbox_events_pending;
 mod m20261129_000270_create_consumer_positions;
 mod m20261129_000271_create_consumer_inbox;
 mod m20261129_000272_create_dead_letters;
+mod m20261129_000300_outbox_events_row_format;
 
 /// All schema changes.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +121,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000270_create_consumer_positions::Migration),
             Box::new(m20261129_000271_create_consumer_inbox::Migration),
             Box::new(m20261129_000272_create_dead_letters::Migration),
+            Box::new(m20261129_000300_outbox_events_row_format::Migration),
         ]
     }
 }

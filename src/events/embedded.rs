@@ -14,8 +14,11 @@ impl Broker for Embedded {
         std::future::ready(Ok(())).boxed()
     }
 
-    fn send(&self, _: Outgoing) -> BoxFuture<'static, Outcome> {
-        std::future::ready(Outcome::Sent).boxed()
+    fn send(&self, row: &mut Outgoing) -> bool {
+        for _ in row.records.drain(..) {
+            row.ticket.end(Outcome::Sent);
+        }
+        true
     }
 
     fn abandon(&self) {}

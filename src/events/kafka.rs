@@ -6,7 +6,7 @@
 mod connection;
 mod topics;
 
-use super::broker::{Broker, Outcome, Outgoing};
+use super::broker::{Broker, Outcome, Outgoing, Ticket};
 use super::record::Record;
 use crate::config::Config;
 use crate::health::Health;
@@ -15,24 +15,23 @@ use futures::future::BoxFuture;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{
+    BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::Notify;
 use topics::Topics;
 
-pub(super) use connection::client;
-pub(super) use topics::difference;
+pub(super) use connection::{client, headers, producer};
+pub(super) use topics::{create, difference};
 
-/// A full queue empties as records are delivered; this bounds the wait when a delivery was missed.
-const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(50);
 /// What the client holds at most. The relay's own limit of rows comes first, unless records are very large.
 const QUEUE_KBYTES_MAX: &str = "131072";
 /// What Kafka adds to a record at most: lengths, offsets, and the head of its batch.
 const RECORD_OVERHEAD: usize = 128;
 
-type Producer = FutureProducer<Context>;
+/// Deliveries are heard on a thread of its own.
+type Producer = Arc<ThreadedProducer<Context>>;
 
 /// What the client's threads tell us.
 #[derive(Debug, Default)]
@@ -41,8 +40,6 @@ struct Reach {
     is_told: bool,
     /// Why the broker cannot be reached; nothing while it can.
     problem: Mutex<Option<String>>,
-    /// A delivery made room in the queue.
-    delivered: Notify,
 }
 
 impl Reach {
@@ -83,9 +80,23 @@ impl ClientContext for Context {
     }
 }
 
+impl ProducerContext for Context {
+    type DeliveryOpaque = Arc<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Arc<Ticket>) {
+        match result {
+            Ok(_) => {
+                self.0.set(None);
+                ticket.end(Outcome::Sent);
+            }
+            Err((error, _)) => ticket.end(outcome(error)),
+        }
+    }
+}
+
 /// The producer and what is known about the cluster.
 pub(super) struct Kafka {
-    cluster: Arc<Cluster>,
+    cluster: Cluster,
     topics: Topics,
 }
 
@@ -97,7 +108,7 @@ impl std::fmt::Debug for Kafka {
     }
 }
 
-/// What sending needs; shared by all sends.
+/// What sending needs.
 struct Cluster {
     brokers: String,
     producer_config: ClientConfig,
@@ -112,35 +123,28 @@ impl Kafka {
     #[must_use]
     pub(super) fn new(config: &Config, topics: Vec<String>) -> Self {
         let kafka = &config.kafka;
-        let mut producer_config = client(config);
+        let mut producer_config = producer(config);
         producer_config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("compression.type", kafka.compression.as_str())
-            .set("linger.ms", kafka.linger_ms.to_string())
             .set("queue.buffering.max.kbytes", QUEUE_KBYTES_MAX)
             // The limit of a batch on its way to the broker; a record alone in it must fit.
             .set(
                 "message.max.bytes",
                 (kafka.record_bytes_max + RECORD_OVERHEAD).to_string(),
             )
-            // The partitioner of Java's clients: joins with their topics find a key in the same partition.
-            .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", kafka.message_timeout_ms.to_string());
         let reach = Arc::new(Reach {
             is_told: true,
             problem: Mutex::new(Some("not reached yet".to_owned())),
-            delivered: Notify::new(),
         });
         Self {
             topics: Topics::new(config, topics),
-            cluster: Arc::new(Cluster {
+            cluster: Cluster {
                 brokers: kafka.brokers.clone(),
                 producer_config,
                 record_bytes_max: kafka.record_bytes_max,
                 producer: Mutex::default(),
                 reach,
-            }),
+            },
         }
     }
 
@@ -156,87 +160,63 @@ impl Kafka {
     }
 }
 
+/// What the client did with a record.
+enum Queued {
+    Yes,
+    Full,
+    Ended(Outcome),
+}
+
 impl Cluster {
     fn producer(&self) -> Result<Producer, KafkaError> {
         let mut held = lock(&self.producer);
         if let Some(producer) = &*held
             && producer.client().fatal_error().is_none()
         {
-            return Ok(producer.clone());
+            return Ok(Arc::clone(producer));
         }
         let context = Context(Arc::clone(&self.reach));
-        let producer: Producer = self.producer_config.create_with_context(context)?;
-        drop_aside(held.replace(producer.clone()));
+        let producer: Producer = Arc::new(self.producer_config.create_with_context(context)?);
+        drop_aside(held.replace(Arc::clone(&producer)));
         Ok(producer)
     }
 
-    /// Queues one record and waits for the broker's word.
-    async fn send(&self, producer: &Producer, record: &Record) -> Outcome {
+    /// Queues the records of a row. `false`: the queue is full, and what is left of the row waits.
+    fn send(&self, row: &mut Outgoing) -> bool {
+        let producer = self.producer();
+        while let Some(record) = row.records.front() {
+            let queued = match &producer {
+                Ok(producer) => self.queue(producer, record, &row.ticket),
+                Err(error) => Queued::Ended(Outcome::Unreachable(error.to_string())),
+            };
+            match queued {
+                Queued::Yes => {}
+                Queued::Ended(outcome) => row.ticket.end(outcome),
+                Queued::Full => return false,
+            }
+            row.records.pop_front();
+        }
+        true
+    }
+
+    fn queue(&self, producer: &Producer, record: &Record, ticket: &Arc<Ticket>) -> Queued {
         let size = size(record);
         if size > self.record_bytes_max {
-            return Outcome::Refused(format!(
+            return Queued::Ended(Outcome::Refused(format!(
                 "the record for {} has {size} bytes, more than kafka.record_bytes_max = {}",
                 record.topic, self.record_bytes_max
-            ));
+            )));
         }
-        let headers = record.headers.iter().fold(
-            OwnedHeaders::new_with_capacity(record.headers.len()),
-            |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value),
-                })
-            },
-        );
-        let mut message = FutureRecord::to(&record.topic)
+        let message = BaseRecord::with_opaque_to(&record.topic, Arc::clone(ticket))
             .key(&record.key)
             .payload(&record.value)
             .timestamp(record.timestamp.timestamp_millis())
-            .headers(headers);
-        let delivery = loop {
-            match producer.send_result(message) {
-                Ok(delivery) => break delivery,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    message = back;
-                    let delivered = self.reach.delivered.notified();
-                    drop(tokio::time::timeout(QUEUE_FULL_PAUSE, delivered).await);
-                }
-                Err((error, _)) => return outcome(&error),
-            }
-        };
-        let result = delivery.await;
-        self.reach.delivered.notify_waiters();
-        match result {
-            Ok(Ok(_)) => {
-                self.reach.set(None);
-                Outcome::Sent
-            }
-            Ok(Err((error, _))) => outcome(&error),
-            Err(_) => Outcome::Abandoned,
+            .headers(headers(record));
+        match producer.send(message) {
+            Ok(()) => Queued::Yes,
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Queued::Full,
+            Err((error, _)) => Queued::Ended(outcome(&error)),
         }
-    }
-
-    /// All records of a row at once; the row is as well as the worst of them.
-    async fn send_row(&self, row: &Outgoing) -> Outcome {
-        let producer = match self.producer() {
-            Ok(producer) => producer,
-            Err(error) => return Outcome::Unreachable(error.to_string()),
-        };
-        if let [record] = &row.records[..] {
-            return self.send(&producer, record).await;
-        }
-        let sends = row
-            .records
-            .iter()
-            .map(|record| self.send(&producer, record));
-        let outcomes = futures::future::join_all(sends).await;
-        let worst = outcomes.into_iter().max_by_key(|outcome| match outcome {
-            Outcome::Sent => 0,
-            Outcome::Abandoned => 1,
-            Outcome::Unreachable(_) => 2,
-            Outcome::Refused(_) => 3,
-        });
-        worst.unwrap_or(Outcome::Sent)
     }
 }
 
@@ -249,9 +229,8 @@ impl Broker for Kafka {
         self.cluster.reach.problem().is_none()
     }
 
-    fn send(&self, row: Outgoing) -> BoxFuture<'static, Outcome> {
-        let cluster = Arc::clone(&self.cluster);
-        async move { cluster.send_row(&row).await }.boxed()
+    fn send(&self, row: &mut Outgoing) -> bool {
+        self.cluster.send(row)
     }
 
     fn abandon(&self) {

@@ -1,7 +1,7 @@
 //! Sends records to Kafka for commands: an idempotent producer that never gives a record up by itself, so that those of
 //! one key stay in order, with a limit on how long nothing may happen.
 
-use super::kafka::client;
+use super::kafka::{client, create, headers, producer};
 use super::reader::Error;
 use super::record::Record;
 use super::sender::Keep;
@@ -9,11 +9,10 @@ use crate::config::Config;
 use crate::error::{Fault, chain};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -37,13 +36,7 @@ pub(super) struct KafkaSender {
 impl KafkaSender {
     /// Connects to nothing yet.
     pub(super) fn new(config: &Config) -> Result<Self, Error> {
-        let producer = client(config)
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("compression.type", "zstd")
-            .set("linger.ms", "2")
-            // As the relay: a key has the same partition in topics of the same size.
-            .set("partitioner", "murmur2_random")
+        let producer = producer(config)
             // Never: a record that is given up would let later ones of its key overtake it.
             .set("message.timeout.ms", "0")
             .create()
@@ -72,29 +65,9 @@ impl KafkaSender {
             Keep::Newest => new.set("cleanup.policy", "compact"),
         };
         let admin: AdminClient<DefaultClientContext> = self.admin.create().map_err(away)?;
-        let options = AdminOptions::new()
-            .request_timeout(Some(ADMIN_TIMEOUT))
-            .operation_timeout(Some(ADMIN_TIMEOUT));
-        for result in admin.create_topics(&[new], &options).await.map_err(away)? {
-            use RDKafkaErrorCode as Code;
-            match result {
-                Ok(topic) => tracing::info!(topic, "made the Kafka topic"),
-                Err((_, Code::TopicAlreadyExists)) => {}
-                // Whoever runs the cluster makes the topics there.
-                Err((
-                    topic,
-                    code @ (Code::TopicAuthorizationFailed
-                    | Code::ClusterAuthorizationFailed
-                    | Code::PolicyViolation),
-                )) => {
-                    tracing::warn!(topic, %code, "may not make the Kafka topic; it has to exist");
-                }
-                Err((topic, code)) => {
-                    let problem = format!("making the topic {topic}: {code}");
-                    return Err(Error::Away(problem));
-                }
-            }
-        }
+        create(&admin, &[new], ADMIN_TIMEOUT)
+            .await
+            .map_err(Error::Away)?;
         self.topics.insert(topic.to_owned());
         Ok(())
     }
@@ -152,20 +125,11 @@ async fn delivered(deliveries: &mut FuturesUnordered<DeliveryFuture>) -> Result<
 }
 
 fn message(record: &Record) -> FutureRecord<'_, String, Vec<u8>> {
-    let headers = record
-        .headers
-        .iter()
-        .fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header {
-                key,
-                value: Some(value),
-            })
-        });
     FutureRecord::to(&record.topic)
         .key(&record.key)
         .payload(&record.value)
         .timestamp(record.timestamp.timestamp_millis())
-        .headers(headers)
+        .headers(headers(record))
 }
 
 fn refused(record: &Record, error: &KafkaError) -> Error {

@@ -178,6 +178,19 @@ impl Events {
         &self.parts.relay
     }
 
+    /// How the database finds what waits of these shards, of all of them without any, for tests of its plan.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn waiting_explain(&self, shards: Option<&[i32]>) -> Result<Vec<String>, Fault> {
+        self.parts
+            .db
+            .read("outbox.pending_ids_explain", async |c| {
+                Ok(store::pending_ids_explain(&*c, shards, 1_000).await?)
+            })
+            .await
+    }
+
     /// Starts the relay and what belongs to it. On SQLite the caller has claimed the file ([`Db::claim`]), so a lease
     /// that is still there is a dead process's.
     pub fn start(&self, workers: &Workers) {

@@ -2,6 +2,9 @@
 //!
 //! Everything here is a pure function of the row and the settings, so a repeat sends the same records again. A new
 //! kind of aggregate is a line in [`STREAMS`].
+//!
+//! The relay reads bodies as the text that the database has ([`Body::Text`]) and sends them so: taking JSON apart and
+//! putting it together again costs as much as all else that the program does for a record.
 
 use super::contract::values;
 use crate::clock::to_text;
@@ -11,6 +14,7 @@ use entity::events::outbox_event;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// The type of the event that older consumers read from a topic of its own.
@@ -92,9 +96,69 @@ pub enum Unsendable {
     /// The body lacks what a record needs.
     #[error("the payload has no {0}")]
     Missing(&'static str),
-    /// The body cannot be written.
-    #[error("the payload cannot be written as JSON")]
+    /// The body is not JSON.
+    #[error("the payload cannot be read or written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// What of a row its records are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    pub(super) event_id: Uuid,
+    pub(super) aggregate_type: &'a str,
+    pub(super) aggregate_id: Uuid,
+    pub(super) aggregate_version: Option<i32>,
+    pub(super) event_type: &'a str,
+    pub(super) payload: Body<'a>,
+    pub(super) headers: Body<'a>,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+/// JSON of a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Body<'a> {
+    /// Taken apart.
+    Value(&'a Value),
+    /// As it is written: compact, with the names of objects in their order.
+    Text(&'a str),
+}
+
+impl<'a> Body<'a> {
+    fn value(self) -> Result<Cow<'a, Value>, Unsendable> {
+        Ok(match self {
+            Self::Value(value) => Cow::Borrowed(value),
+            Self::Text(text) => Cow::Owned(serde_json::from_str(text)?),
+        })
+    }
+
+    fn bytes(self) -> Result<Vec<u8>, Unsendable> {
+        Ok(match self {
+            Self::Value(value) => serde_json::to_vec(value)?,
+            Self::Text(text) => text.as_bytes().to_vec(),
+        })
+    }
+
+    fn is_empty_object(self) -> bool {
+        match self {
+            Self::Value(value) => value.as_object().is_some_and(serde_json::Map::is_empty),
+            Self::Text(text) => text == "{}",
+        }
+    }
+}
+
+impl<'a> From<&'a outbox_event::Model> for Source<'a> {
+    fn from(row: &'a outbox_event::Model) -> Self {
+        Self {
+            event_id: row.event_id.0,
+            aggregate_type: &row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            aggregate_version: row.aggregate_version,
+            event_type: &row.event_type,
+            payload: Body::Value(&row.payload),
+            headers: Body::Value(&row.headers),
+            created_at: row.created_at,
+        }
+    }
 }
 
 /// What the records depend on beside the row.
@@ -173,14 +237,16 @@ impl Settings {
 
     /// The user whose e-mail address the row's records show; none unless `events.include_email` is set.
     #[must_use]
-    pub fn wants_email_of(&self, row: &outbox_event::Model) -> Option<Uuid> {
-        if !self.include_email
-            || self.order_created_topic().is_none()
-            || row.event_type != ORDER_CREATED
-        {
+    pub fn wants_email_of<'a>(&self, row: impl Into<Source<'a>>) -> Option<Uuid> {
+        if !self.include_email {
             return None;
         }
-        row.payload.get("userId")?.as_str()?.parse().ok()
+        let row = row.into();
+        if self.order_created_topic().is_none() || row.event_type != ORDER_CREATED {
+            return None;
+        }
+        let payload = row.payload.value().ok()?;
+        payload.get("userId")?.as_str()?.parse().ok()
     }
 }
 
@@ -188,11 +254,12 @@ impl Settings {
 ///
 /// # Errors
 /// The row cannot be sent as it is.
-pub fn records(
+pub fn records<'a>(
     settings: &Settings,
-    row: &outbox_event::Model,
+    row: impl Into<Source<'a>>,
     email: Option<&str>,
 ) -> Result<Vec<Record>, Unsendable> {
+    let row = row.into();
     let mut records = vec![main(settings, row)?];
     if let Some(topic) = settings.order_created_topic()
         && row.event_type == ORDER_CREATED
@@ -206,25 +273,27 @@ pub fn records(
 ///
 /// # Errors
 /// The row cannot be sent as it is.
-pub fn main(settings: &Settings, row: &outbox_event::Model) -> Result<Record, Unsendable> {
+pub fn main<'a>(settings: &Settings, row: impl Into<Source<'a>>) -> Result<Record, Unsendable> {
+    let row = row.into();
     let stream = stream(row)?;
     Ok(Record {
         topic: settings.topic(stream),
         key: row.aggregate_id.to_string(),
-        headers: headers(settings, row, stream, &row.event_type),
-        value: serde_json::to_vec(&row.payload)?,
+        headers: headers(settings, row, stream, row.event_type)?,
+        value: row.payload.bytes()?,
         timestamp: row.created_at,
     })
 }
 
-fn stream(row: &outbox_event::Model) -> Result<&'static str, Unsendable> {
-    stream_of(&row.aggregate_type).ok_or_else(|| Unsendable::Aggregate(row.aggregate_type.clone()))
+fn stream(row: Source<'_>) -> Result<&'static str, Unsendable> {
+    stream_of(row.aggregate_type)
+        .ok_or_else(|| Unsendable::Aggregate(row.aggregate_type.to_owned()))
 }
 
 /// The record for consumers of the older topic: five flat fields and the currency.
 fn flat(
     settings: &Settings,
-    row: &outbox_event::Model,
+    row: Source<'_>,
     email: Option<&str>,
     topic: &str,
 ) -> Result<Record, Unsendable> {
@@ -232,7 +301,7 @@ fn flat(
     Ok(Record {
         topic: topic.to_owned(),
         key: row.aggregate_id.to_string(),
-        headers: headers(settings, row, stream(row)?, ORDER_CREATED_FLAT),
+        headers: headers(settings, row, stream(row)?, ORDER_CREATED_FLAT)?,
         value: serde_json::to_vec(&body)?,
         timestamp: row.created_at,
     })
@@ -240,9 +309,14 @@ fn flat(
 
 impl OrderCreatedEvent {
     /// From the event of a created order, with the user's address if it is wanted.
-    pub(super) fn of(row: &outbox_event::Model, email: Option<&str>) -> Result<Self, Unsendable> {
+    pub(super) fn of<'a>(
+        row: impl Into<Source<'a>>,
+        email: Option<&str>,
+    ) -> Result<Self, Unsendable> {
+        let row = row.into();
+        let payload = row.payload.value()?;
         let text = |pointer: &'static str| {
-            let value = row.payload.pointer(pointer).and_then(Value::as_str);
+            let value = payload.pointer(pointer).and_then(Value::as_str);
             value.map(str::to_owned).ok_or(Unsendable::Missing(pointer))
         };
         Ok(Self {
@@ -259,10 +333,10 @@ impl OrderCreatedEvent {
 /// CloudEvents 1.0, Kafka binding, binary mode: attributes are headers, the value is the data alone.
 fn headers(
     settings: &Settings,
-    row: &outbox_event::Model,
+    row: Source<'_>,
     stream: &str,
     event_type: &str,
-) -> Vec<(String, Vec<u8>)> {
+) -> Result<Vec<(String, Vec<u8>)>, Unsendable> {
     let subject = row.aggregate_id.to_string();
     let mut headers = vec![
         ("ce_specversion".to_owned(), "1.0".to_owned()),
@@ -284,22 +358,24 @@ fn headers(
     headers.push(("ce_partitionkey".to_owned(), subject));
     headers.push(("ce_dataschema".to_owned(), settings.schema_url(event_type)));
     // Trace context and the like, as the transaction wrote them.
-    for (name, value) in row.headers.as_object().into_iter().flatten() {
-        if let Some(value) = value.as_str() {
-            headers.push((format!("ce_{name}"), value.to_owned()));
+    if !row.headers.is_empty_object() {
+        for (name, value) in row.headers.value()?.as_object().into_iter().flatten() {
+            if let Some(value) = value.as_str() {
+                headers.push((format!("ce_{name}"), value.to_owned()));
+            }
         }
     }
     headers.push(("content-type".to_owned(), "application/json".to_owned()));
-    headers
-        .into_iter()
+    let headers = headers.into_iter();
+    Ok(headers
         .map(|(name, value)| (name, value.into_bytes()))
-        .collect()
+        .collect())
 }
 
 /// When the row was written, if that is later than when the event happened: the event's id is made at that moment
 /// and holds its millisecond.
-fn recorded_at(row: &outbox_event::Model) -> Option<DateTime<Utc>> {
-    let (seconds, nanos) = row.event_id.0.get_timestamp()?.to_unix();
+fn recorded_at(row: Source<'_>) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = row.event_id.get_timestamp()?.to_unix();
     let recorded = DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)?;
     (recorded > row.created_at).then_some(recorded)
 }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ use tradepost::event_tools::{self, List, Tail, Waiting};
 use tradepost::events::Events;
 use tradepost::events::broker::{Broker, Outcome, Outgoing};
 use tradepost::events::outbox::{self, NewEvent};
+use tradepost::events::record::Record;
 use tradepost::health::{Health, State};
 use tradepost::workers::Progress;
 use uuid::Uuid;
@@ -112,6 +113,10 @@ pub(crate) struct Behaviour {
     /// An aggregate that is never acknowledged.
     pub(crate) hold: Mutex<Option<Uuid>>,
     pub(crate) abandoned: AtomicBool,
+    /// There is no room for anything.
+    pub(crate) full: AtomicBool,
+    /// How often there was none.
+    pub(crate) turned_away: AtomicUsize,
 }
 
 impl std::ops::Deref for Probe {
@@ -131,6 +136,8 @@ impl Probe {
             refuse: Mutex::default(),
             hold: Mutex::default(),
             abandoned: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            turned_away: AtomicUsize::new(0),
         }))
     }
 
@@ -139,20 +146,17 @@ impl Probe {
         self.sent.lock().unwrap().clone()
     }
 
-    async fn take(&self, row: &Outgoing) -> Outcome {
+    /// What becomes of a row at once; none if that is still to come.
+    fn take(&self, aggregate: Uuid, record: &Record) -> Option<Outcome> {
         if self.down.load(Ordering::Relaxed) {
-            return Outcome::Unreachable("down on purpose".to_owned());
+            return Some(Outcome::Unreachable("down on purpose".to_owned()));
         }
-        if *self.refuse.lock().unwrap() == Some(row.aggregate_id) {
-            return Outcome::Refused("refused on purpose".to_owned());
+        if *self.refuse.lock().unwrap() == Some(aggregate) {
+            return Some(Outcome::Refused("refused on purpose".to_owned()));
         }
-        let id = row.records[0].header("ce_id").unwrap().to_owned();
-        self.sent.lock().unwrap().push((row.aggregate_id, id));
-        if *self.hold.lock().unwrap() == Some(row.aggregate_id) {
-            std::future::pending::<()>().await;
-        }
-        self.acknowledge.acquire().await.unwrap().forget();
-        Outcome::Sent
+        let id = record.header("ce_id").unwrap().to_owned();
+        self.sent.lock().unwrap().push((aggregate, id));
+        None
     }
 }
 
@@ -161,9 +165,27 @@ impl Broker for Probe {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn send(&self, row: Outgoing) -> BoxFuture<'static, Outcome> {
-        let probe = self.clone();
-        Box::pin(async move { probe.take(&row).await })
+    fn send(&self, row: &mut Outgoing) -> bool {
+        if self.full.load(Ordering::Relaxed) {
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        let records: Vec<Record> = row.records.drain(..).collect();
+        let aggregate = records[0].key.parse().unwrap();
+        if let Some(outcome) = self.take(aggregate, &records[0]) {
+            for _ in &records {
+                row.ticket.end(outcome.clone());
+            }
+        } else if *self.hold.lock().unwrap() != Some(aggregate) {
+            let (probe, ticket, count) = (self.clone(), Arc::clone(&row.ticket), records.len());
+            tokio::spawn(async move {
+                probe.acknowledge.acquire().await.unwrap().forget();
+                for _ in 0..count {
+                    ticket.end(Outcome::Sent);
+                }
+            });
+        }
+        true
     }
 
     fn abandon(&self) {

@@ -1,12 +1,17 @@
 //! A backlog: rows read, sent, acknowledged and marked, beside Kafka's producer performance tool, in alternating rounds.
 
-use super::{commit, event, needed, number, open};
+use super::{commit, event, needed, number, open, option};
+use entity::events::outbox_event;
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 use serde_json::json;
 use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 use tradepost::app::App;
+use tradepost::error::Fault;
 use uuid::Uuid;
 
 /// Rows of one transaction of the filling.
@@ -20,30 +25,39 @@ pub(super) async fn run() {
     let rows = number("--rows", 1_000_000);
     let rounds = number("--rounds", 5);
     // Between two rounds the relay stands still for longer than a lease lives otherwise.
-    let app = open(&[("events.lease_ms", json!(600_000))]).await;
+    let mut settings = vec![("events.lease_ms", json!(600_000))];
+    for (name, key) in [
+        ("--batch-size", "events.batch_size"),
+        ("--in-flight", "events.in_flight_max"),
+    ] {
+        settings.extend(option(name).map(|_| (key, json!(number(name, 0)))));
+    }
+    let app = open(&settings).await;
     let bytes = record_bytes(&app);
     println!(
-        "filling {rows} rows; a record has {} bytes and {} of headers",
+        "{rows} rows; a record has {} bytes and {} of headers",
         bytes.0, bytes.1
     );
     fill(&app, rows).await;
     let payloads = payloads(&app, bytes.1);
     app.events().relay().broker().prepare().await.unwrap();
-    println!("| round | relay rows/s | producer-perf records/s | ratio | resident MiB |");
-    println!("| ----- | ------------ | ----------------------- | ----- | ------------ |");
+    println!("| round | rows    | relay rows/s | producer-perf records/s | ratio | resident MiB |");
+    println!("| ----- | ------- | ------------ | ----------------------- | ----- | ------------ |");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut left = pending(&app).await;
     for round in 1..=rounds {
-        let goal = left - left / (rounds - round + 1);
+        let share = left / (rounds - round + 1);
+        let last = waiting_id(&app, share.saturating_sub(1)).await;
         let began = Instant::now();
-        drain(&app, goal).await;
+        drain(&app, last).await;
         let took = began.elapsed().as_secs_f64();
         let now = pending(&app).await;
-        let rate = (left - now) as f64 / took;
+        let done = left - now;
+        let rate = done as f64 / took;
         let records = (rows / rounds).max(100_000);
         let other = producer_perf(payloads.path(), records, &format!("perf-{round}"));
         println!(
-            "| {round:5} | {rate:12.0} | {other:23.0} | {:5.2} | {:12} |",
+            "| {round:5} | {done:7} | {rate:12.0} | {other:23.0} | {:5.2} | {:12} |",
             rate / other,
             resident_mib()
         );
@@ -65,15 +79,35 @@ async fn pending(app: &App) -> u64 {
     app.events().measure().await.unwrap().pending
 }
 
-/// Relays until no more than `goal` rows wait.
-async fn drain(app: &App, goal: u64) {
+/// The row that has `before` others that wait before it.
+async fn waiting_id(app: &App, before: u64) -> i64 {
+    let ids = app.db().read("bench.waiting_id", async |c| {
+        let ids = outbox_event::Entity::find()
+            .filter(outbox_event::Column::PublishedAt.is_null())
+            .select_only()
+            .column(outbox_event::Column::Id)
+            .order_by_asc(outbox_event::Column::Id)
+            .offset(before)
+            .limit(1);
+        Ok::<Option<i64>, Fault>(ids.into_tuple().one(&*c).await?)
+    });
+    ids.await.unwrap().unwrap()
+}
+
+/// Relays until this row is marked: they go in the order of their ids, so that all before it are by then, but for what is
+/// under way. Counting what waits would cost the database as much as relaying it.
+async fn drain(app: &App, last: i64) {
     let pass = async {
         app.events().relay().run_once().await.unwrap();
     };
     let watch = async {
         loop {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            if pending(app).await <= goal {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let row = app.db().read("bench.row", async |c| {
+                let row = outbox_event::Entity::find_by_id(last).one(&*c);
+                Ok::<_, Fault>(row.await?)
+            });
+            if row.await.unwrap().unwrap().published_at.is_some() {
                 return;
             }
         }
@@ -84,9 +118,14 @@ async fn drain(app: &App, goal: u64) {
     }
 }
 
+/// Writes what the backlog of [`run`] lacks, so that a run can begin with one that is there.
+pub(super) async fn fill_only() {
+    fill(&open(&[]).await, number("--rows", 1_000_000)).await;
+}
+
 /// Orders with three versions each; those of one order stand some hundred rows apart.
 async fn fill(app: &App, rows: u64) {
-    let mut written = 0;
+    let mut written = pending(app).await;
     while written < rows {
         let per_version = usize::try_from(FILL.min(rows - written) / 3)
             .unwrap()

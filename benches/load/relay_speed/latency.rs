@@ -33,6 +33,8 @@ impl Replica {
             .env("TRADEPOST_SERVER__ENV", "development")
             .env("TRADEPOST_SERVER__DATA_DIR", folder.path())
             .env("TRADEPOST_AUTH__BCRYPT_COST", "4")
+            // Two processes on one machine.
+            .env("TRADEPOST_HTTP__ADMIN_ADDRESS", "")
             .env("TRADEPOST_EVENTS__TOPIC_PREFIX", &events.topic_prefix)
             .env("TRADEPOST_EVENTS__ORDER_CREATED_TOPIC", "")
             .stdin(Stdio::null())

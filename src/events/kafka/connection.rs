@@ -1,7 +1,9 @@
 //! What all clients of Kafka in this program have in common: where it is, and how they show who they are.
 
 use crate::config::{Config, SecurityProtocol};
+use crate::events::record::Record;
 use rdkafka::config::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
 
 /// Between attempts of the client to reach a broker, at most; its default of 10 s would delay recovery.
 const RECONNECT_MAX_MS: &str = "1000";
@@ -47,4 +49,30 @@ pub(in crate::events) fn client(config: &Config) -> ClientConfig {
             .set("sasl.password", kafka.sasl_password.expose());
     }
     client
+}
+
+/// What producers of events share: no record is lost or doubled by the client's own retries, and a key has the same
+/// partition in all topics of the same size, also for Java's clients (joins with their topics work).
+pub(in crate::events) fn producer(config: &Config) -> ClientConfig {
+    let kafka = &config.kafka;
+    let mut producer = client(config);
+    producer
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("compression.type", kafka.compression.as_str())
+        .set("linger.ms", kafka.linger_ms.to_string())
+        .set("partitioner", "murmur2_random");
+    producer
+}
+
+/// A record's headers as the client takes them.
+pub(in crate::events) fn headers(record: &Record) -> OwnedHeaders {
+    let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+    record
+        .headers
+        .iter()
+        .fold(headers, |headers, (key, value)| {
+            let value = Some(value);
+            headers.insert(Header { key, value })
+        })
 }

@@ -2,7 +2,9 @@
 
 use super::{Context, Reach, client, drop_aside, lock};
 use crate::config::Config;
+use crate::error::chain;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
@@ -101,29 +103,41 @@ impl Topics {
                     .set("retention.ms", &self.retention_ms)
             })
             .collect();
-        let options = AdminOptions::new()
-            .request_timeout(Some(ADMIN_TIMEOUT))
-            .operation_timeout(Some(ADMIN_TIMEOUT));
-        let results = admin.create_topics(&new, &options).await;
-        for result in results.map_err(|error| error.to_string())? {
-            use RDKafkaErrorCode as Code;
-            match result {
-                Ok(topic) => tracing::info!(topic, "made the Kafka topic"),
-                Err((_, Code::TopicAlreadyExists)) => {}
-                // Whoever runs the cluster makes the topics there.
-                Err((
-                    topic,
-                    code @ (Code::TopicAuthorizationFailed
-                    | Code::ClusterAuthorizationFailed
-                    | Code::PolicyViolation),
-                )) => {
-                    tracing::warn!(topic, %code, "may not make the Kafka topic; it has to exist");
-                }
-                Err((topic, code)) => return Err(format!("making the topic {topic}: {code}")),
-            }
-        }
-        Ok(())
+        create(admin, &new, ADMIN_TIMEOUT).await
     }
+}
+
+/// Makes those topics that are not there.
+///
+/// # Errors
+/// Says for operators why it cannot.
+pub(in crate::events) async fn create<C: ClientContext>(
+    admin: &AdminClient<C>,
+    new: &[NewTopic<'_>],
+    timeout: Duration,
+) -> Result<(), String> {
+    let options = AdminOptions::new()
+        .request_timeout(Some(timeout))
+        .operation_timeout(Some(timeout));
+    let results = admin.create_topics(new, &options).await;
+    for result in results.map_err(|error| chain(&error))? {
+        use RDKafkaErrorCode as Code;
+        match result {
+            Ok(topic) => tracing::info!(topic, "made the Kafka topic"),
+            Err((_, Code::TopicAlreadyExists)) => {}
+            // Whoever runs the cluster makes the topics there.
+            Err((
+                topic,
+                code @ (Code::TopicAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::PolicyViolation),
+            )) => {
+                tracing::warn!(topic, %code, "may not make the Kafka topic; it has to exist");
+            }
+            Err((topic, code)) => return Err(format!("making the topic {topic}: {code}")),
+        }
+    }
+    Ok(())
 }
 
 /// Partitions of each topic that exists.

@@ -5,7 +5,6 @@ use crate::error::{Fault, chain};
 use crate::events::record::{self, Record, Settings};
 use crate::events::store;
 use chrono::{DateTime, Utc};
-use entity::events::outbox_event;
 use entity::ids::EventId;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -32,9 +31,9 @@ pub(super) struct Ready {
 pub(super) async fn ready(
     db: &Db,
     settings: &Settings,
-    rows: Vec<outbox_event::Model>,
+    rows: Vec<store::Row>,
 ) -> Result<Vec<Ready>, Fault> {
-    let wants_email = |row: &outbox_event::Model| settings.wants_email_of(row);
+    let wants_email = |row: &store::Row| settings.wants_email_of(row);
     let users: Vec<Uuid> = rows.iter().filter_map(wants_email).collect();
     let emails = if users.is_empty() {
         HashMap::new()
@@ -44,7 +43,7 @@ pub(super) async fn ready(
         })
         .await?
     };
-    let make = |row: outbox_event::Model| {
+    let make = |row: store::Row| {
         let email = wants_email(&row).and_then(|user| emails.get(&user));
         let records = record::records(settings, &row, email.map(String::as_str));
         Ready {

@@ -15,14 +15,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, Engine};
 use crate::error::{Fault, swallow};
-use crate::events::broker::{Broker, Outcome};
+use crate::events::broker::{Broker, Deliveries, Outgoing};
 use crate::events::record::Settings;
 use crate::events::store;
 use crate::workers::Progress;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
-use rows::Found;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -55,15 +52,15 @@ pub(super) struct ShardedRelay {
     idle: Notify,
 }
 
-/// What is on its way to the broker: the row's id, and what becomes of it.
-type Sends = FuturesUnordered<BoxFuture<'static, (i64, Outcome)>>;
-
 /// What the relay knows between two passes; all of it can be lost.
 #[derive(Debug, Default)]
 struct Memory {
     tenure: Tenure,
     window: Window,
-    sends: Sends,
+    /// What became of rows that fly.
+    deliveries: Arc<Deliveries>,
+    /// The broker's client had no room for it. It flies, as far as the window is concerned.
+    stuck: Option<Outgoing>,
     waiting: Waiting,
     /// The broker failed so often in a row, and is not asked again before.
     broker_failures: u32,
@@ -157,6 +154,9 @@ impl ShardedRelay {
         let fly = memory.window.keep_only(tenure.working());
         if !fly.without(tenure.held()).is_empty() {
             self.broker.abandon();
+            if let Some(row) = memory.stuck.take() {
+                row.abandon();
+            }
         }
         true
     }
@@ -232,7 +232,8 @@ impl ShardedRelay {
             self.broker.abandon();
         }
         memory.window = Window::default();
-        memory.sends = Sends::default();
+        memory.deliveries = Arc::default();
+        memory.stuck = None;
         if std::mem::take(&mut memory.tenure).members() > 0 {
             self.shards.leave().await?;
         }

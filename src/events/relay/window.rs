@@ -5,9 +5,10 @@
 //! first one flies. Since each read begins at the oldest row that waits, and sees a row only together with those that
 //! were committed before it, nothing is ever behind a row that was not seen.
 //!
-//! A read takes two steps (ids, then rows) while other things go on. What they change and the read does not know is kept
-//! until it ends: rows that were marked meanwhile ([`Window::add`] would take them for new ones), and aggregates whose
-//! chain was broken off (the read has rows that stood behind, but not the one that has to be sent again first).
+//! A read takes several steps (ids, then their rows in pieces) while other things go on. What they change and the read
+//! does not know is kept until it ends: rows that were marked meanwhile ([`Window::add`] would take them for new ones),
+//! and aggregates of which a row was left out, or whose chain was broken off (the read has rows that stood behind, but
+//! not the one that has to be sent first).
 
 use super::reading::{Named, Ready};
 use crate::events::record::Record;
@@ -115,7 +116,9 @@ pub(super) struct Window {
 struct Reading {
     is_underway: bool,
     marked: HashSet<i64>,
-    broken_off: HashSet<Uuid>,
+    left_out: HashSet<Uuid>,
+    /// Had enough rows here, so that one was not taken.
+    full: HashSet<Uuid>,
 }
 
 impl Window {
@@ -184,24 +187,28 @@ impl Window {
         (wanted, left)
     }
 
+    /// Of these aggregates the read that is underway takes no rows any more: one of them is not taken.
+    pub(super) fn leave_out(&mut self, aggregates: impl IntoIterator<Item = Uuid>) {
+        self.reading.left_out.extend(aggregates);
+    }
+
     /// Takes rows of the read that is underway, in the order of their ids. Returns how many were new, and how many were
     /// left for later.
     pub(super) fn add(&mut self, rows: Vec<Ready>) -> (usize, usize) {
         let (mut added, mut left) = (0, 0);
-        let mut full: HashSet<Uuid> = HashSet::new();
         for Ready { row, records } in rows {
             let (id, aggregate) = (row.id, row.aggregate_id);
             if self.is_known(id, aggregate) {
                 continue;
             }
-            if full.contains(&aggregate) {
+            if self.reading.full.contains(&aggregate) {
                 left += 1;
                 continue;
             }
             let chain = self.chains.entry(aggregate).or_default();
             if chain.len() >= CHAIN_MAX {
                 // Nothing behind it either, or it would be overtaken.
-                full.insert(aggregate);
+                self.reading.full.insert(aggregate);
                 left += 1;
                 continue;
             }
@@ -221,7 +228,7 @@ impl Window {
     fn is_known(&self, id: i64, aggregate: Uuid) -> bool {
         self.rows.contains_key(&id)
             || self.reading.marked.contains(&id)
-            || self.reading.broken_off.contains(&aggregate)
+            || self.reading.left_out.contains(&aggregate)
     }
 
     /// The next first row of a chain; it flies from now on.
@@ -282,7 +289,7 @@ impl Window {
             }
         }
         if self.reading.is_underway {
-            self.reading.broken_off.insert(row.aggregate_id);
+            self.reading.left_out.insert(row.aggregate_id);
         }
         Some(row)
     }
@@ -314,7 +321,7 @@ impl Window {
                 kept.insert(aggregate, left);
             }
             if self.reading.is_underway {
-                self.reading.broken_off.insert(aggregate);
+                self.reading.left_out.insert(aggregate);
             }
         }
         self.chains = kept;

@@ -114,6 +114,23 @@ fn a_long_chain_is_read_in_pieces_and_in_order() {
 }
 
 #[test]
+fn a_later_piece_of_a_read_does_not_bring_what_stands_behind_a_row_that_an_earlier_one_left() {
+    let mut window = Window::default();
+    let first: Vec<Ready> = (1..=65).map(|id| row(id, 1)).collect();
+    window.read_begins();
+    assert_eq!(window.add(first), (CHAIN_MAX, 1));
+    // There is room again before the next piece comes.
+    assert_eq!(go(&mut window), [1]);
+    window.acknowledge(1);
+    window.leave_out([aggregate(2)]);
+    let second = vec![row(66, 1), row(67, 2), row(68, 3)];
+    assert_eq!(window.add(second), (1, 1), "of the third aggregate only");
+    window.read_ends();
+    read(&mut window, &[(65, 1), (66, 1), (67, 2)]);
+    assert_eq!(go(&mut window), [2, 68, 67]);
+}
+
+#[test]
 fn what_waits_of_a_lost_shard_is_forgotten_also_by_a_read_that_is_underway() {
     let mut window = Window::default();
     read(&mut window, &[(1, 1), (2, 1), (3, 2), (4, 2)]);

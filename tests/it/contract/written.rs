@@ -472,7 +472,7 @@ async fn events_tell_the_request_that_caused_them_and_what_follows_stays_in_its_
     );
 
     let settings = Settings::of(test.app.config());
-    let record = record::main(&settings, paid).unwrap();
+    let record = record::main(&settings, **paid).unwrap();
     for (header, expected) in [
         ("ce_traceparent", TRACE),
         ("ce_correlationid", "request-2"),

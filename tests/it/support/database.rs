@@ -78,7 +78,9 @@ impl Drop for MysqlDatabase {
 /// nobody is left to end it while the test's thread waits here.
 async fn database_drop(server: &str, name: &str) {
     let mut connection = MySqlConnection::connect(server).await.unwrap();
-    let users = sea_orm::sqlx::query("SELECT id FROM information_schema.processlist WHERE db = ?")
+    // Signed as on MariaDB: MySQL's is not.
+    let users = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
+    let users = sea_orm::sqlx::query(users)
         .bind(name)
         .fetch_all(&mut connection)
         .await

@@ -3,12 +3,15 @@
 use super::super::reading::Ready;
 use super::super::shards::Tenure;
 use super::super::window::ShardSet;
-use super::{Found, Memory, ShardedRelay};
+use super::rows::{Found, Rows};
+use super::{Memory, ShardedRelay};
 use crate::error::Fault;
 use crate::events::broker::{Outcome, Outgoing};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -28,12 +31,12 @@ const MARKS_AT_ONCE: usize = 2;
 const SCAN_MAX: usize = 65_536;
 /// Bytes of records beyond which no more are read: a limit of rows alone would let large ones fill the memory.
 const BYTES_MAX: usize = 64 << 20;
-/// Ends of sends that are settled before anything else is begun.
-const SETTLE_MAX: usize = 512;
+/// Reads of rows that follow one read of ids: that one goes over all that is on its way.
+const PIECES: usize = 8;
 
 /// What has ended.
 enum Ended {
-    Send(i64, Outcome),
+    Sends(Vec<(i64, Outcome)>),
     Read(Result<Found, Fault>),
     Mark(Vec<i64>, Result<(), Fault>),
     Renewal(Result<Tenure, Fault>),
@@ -59,6 +62,9 @@ pub(super) struct Flow<'a> {
     /// There may be rows that were not read.
     look: bool,
     look_at: Instant,
+    /// Rows of the read that is underway that were not fetched yet, and those that it has brought.
+    wanted: VecDeque<i64>,
+    added: usize,
     /// Rows that the read that is underway may go over; none once it is known whether there are more.
     limit: Option<usize>,
     /// Rows that the last read left for later.
@@ -70,6 +76,9 @@ pub(super) struct Flow<'a> {
     leave_at: Instant,
     /// The program was told to stop, and what is on its way may take until then.
     give_up_at: Option<Instant>,
+    /// Kept, since looking a metric up costs as much as the rest of noting that a row was sent.
+    waits: metrics::Histogram,
+    sent: metrics::Counter,
 }
 
 impl<'a> Flow<'a> {
@@ -88,6 +97,8 @@ impl<'a> Flow<'a> {
             preparation: None,
             look: true,
             look_at: now,
+            wanted: VecDeque::new(),
+            added: 0,
             limit: None,
             left: 0,
             poll_at: now + relay.poll,
@@ -95,6 +106,8 @@ impl<'a> Flow<'a> {
             ticked_at: now,
             leave_at: now,
             give_up_at: None,
+            waits: metrics::histogram!("tradepost_events_publish_seconds"),
+            sent: metrics::counter!("tradepost_events_outcomes_total", "outcome" => "sent"),
         }
     }
 
@@ -108,12 +121,6 @@ impl<'a> Flow<'a> {
             }
             let ended = self.next().await;
             self.take(ended)?;
-            for _ in 0..SETTLE_MAX {
-                let Some(Some((id, outcome))) = self.memory.sends.next().now_or_never() else {
-                    break;
-                };
-                self.settle(id, outcome);
-            }
         }
     }
 
@@ -140,9 +147,9 @@ impl<'a> Flow<'a> {
         if !self.memory.tenure.leaving().is_empty() {
             return false;
         }
-        let wants_more = self.look || self.memory.window.has_turns();
+        let wants_more = self.look || !self.wanted.is_empty() || self.memory.window.has_turns();
         is_settled
-            && self.memory.sends.is_empty()
+            && self.memory.window.flying() == 0
             && self.read.is_none()
             && self.renewal.is_none()
             && self.preparation.is_none()
@@ -159,23 +166,36 @@ impl<'a> Flow<'a> {
             return;
         }
         self.begin_read(now);
-        while let Some((row, records)) = self.memory.window.turn(now) {
-            let records = match records {
-                Ok(records) => records,
-                Err(reason) => {
-                    self.settle(row.id, Outcome::Refused(reason));
-                    continue;
-                }
-            };
-            let sent = self.relay.broker.send(Outgoing {
-                row_id: row.id,
-                aggregate_id: row.aggregate_id,
-                records,
-            });
-            self.memory
-                .sends
-                .push(sent.map(move |outcome| (row.id, outcome)).boxed());
+        self.begin_sends(now);
+    }
+
+    /// Hands over whatever may go, as long as the broker's client has room.
+    fn begin_sends(&mut self, now: Instant) {
+        if let Some(row) = self.memory.stuck.take()
+            && !self.hand_over(row)
+        {
+            return;
         }
+        while let Some((row, records)) = self.memory.window.turn(now) {
+            match records {
+                Ok(records) => {
+                    let row = Outgoing::new(row.id, records, &self.memory.deliveries);
+                    if !self.hand_over(row) {
+                        return;
+                    }
+                }
+                Err(reason) => self.settle(row.id, Outcome::Refused(reason)),
+            }
+        }
+    }
+
+    /// `false`: there was no room, which comes with the next delivery.
+    fn hand_over(&mut self, mut row: Outgoing) -> bool {
+        let has_room = self.relay.broker.send(&mut row);
+        if !has_room {
+            self.memory.stuck = Some(row);
+        }
+        has_room
     }
 
     /// Renews the leases in time, and stops at once when they have ended.
@@ -238,11 +258,18 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Begins a read when one is wanted and there is room for what it may bring.
+    /// Begins a read, or its next step, when one is wanted and there is room for what it may bring.
     fn begin_read(&mut self, now: Instant) {
         let (window, size) = (&mut self.memory.window, self.relay.batch_size);
         let has_room = window.load() + size <= self.relay.window_size && window.bytes() < BYTES_MAX;
-        if !self.look || self.read.is_some() || !has_room || now < self.look_at {
+        if self.read.is_some() || !has_room {
+            return;
+        }
+        if !self.wanted.is_empty() {
+            self.fetch();
+            return;
+        }
+        if !self.look || now < self.look_at {
             return;
         }
         self.look = false;
@@ -250,11 +277,13 @@ impl<'a> Flow<'a> {
         let shards: Option<Vec<i32>> = (working != ShardSet::ALL).then(|| working.iter().collect());
         let waiting = self.memory.waiting.now(self.relay.clock.now());
         let known = window.len() + self.left;
-        let limit = (known + size).min(SCAN_MAX);
-        window.read_begins();
-        let relay = self.relay;
-        // With little on its way it is cheaper to read that again than to read in two steps.
+        // With little on its way it is cheaper to read that again than to read ids first.
         let at_once = known <= size / 4;
+        let ahead = if at_once { size } else { PIECES * size };
+        let limit = (known + ahead).min(SCAN_MAX);
+        window.read_begins();
+        self.added = 0;
+        let relay = self.relay;
         let read = async move {
             if at_once {
                 let rows = relay.pending(shards.as_deref(), limit, &waiting).await?;
@@ -267,8 +296,17 @@ impl<'a> Flow<'a> {
         self.limit = Some(limit);
     }
 
+    /// Fetches the next of the rows that the read is to bring.
+    fn fetch(&mut self) {
+        let size = self.relay.batch_size.min(self.wanted.len());
+        let piece: Vec<i64> = self.wanted.drain(..size).collect();
+        let relay = self.relay;
+        let fetch = async move { relay.ready(relay.rows(&piece).await?).await };
+        self.read = Some(fetch.boxed());
+    }
+
     async fn next(&mut self) -> Ended {
-        let memory = &mut *self.memory;
+        let deliveries = Arc::clone(&self.memory.deliveries);
         let (now, tick) = (Instant::now(), self.ticked_at + TICK);
         // What is due already waits for something else: it is begun when that ends.
         let look_at = (self.look && self.read.is_none()).then_some(self.look_at);
@@ -276,7 +314,7 @@ impl<'a> Flow<'a> {
         let ahead = times.into_iter().flatten().filter(|at| *at > now);
         let time = ahead.min().map_or(tick, |at| at.min(tick));
         tokio::select! {
-            Some((id, outcome)) = memory.sends.next(), if !memory.sends.is_empty() => Ended::Send(id, outcome),
+            ended = deliveries.next() => Ended::Sends(ended),
             found = end_of(&mut self.read) => Ended::Read(found),
             Some((ids, marked)) = self.marks.next(), if !self.marks.is_empty() => Ended::Mark(ids, marked),
             tenure = end_of(&mut self.renewal) => Ended::Renewal(tenure),
@@ -290,7 +328,11 @@ impl<'a> Flow<'a> {
 
     fn take(&mut self, ended: Ended) -> Result<(), Fault> {
         match ended {
-            Ended::Send(id, outcome) => self.settle(id, outcome),
+            Ended::Sends(ended) => {
+                for (id, outcome) in ended {
+                    self.settle(id, outcome);
+                }
+            }
             Ended::Read(found) => self.take_found(found?),
             Ended::Mark(ids, marked) => {
                 marked?;
@@ -330,39 +372,44 @@ impl<'a> Flow<'a> {
 
     /// A step of the read has ended: fetches what is wanted of it, or takes it.
     fn take_found(&mut self, found: Found) {
-        let size = self.relay.batch_size;
         match found {
             Found::Ids(ids) => {
                 let is_full = self.limit.take().is_some_and(|limit| ids.len() >= limit);
                 let (mut wanted, left) = self.memory.window.wanted(&ids);
-                self.look |= is_full || left > 0 || wanted.len() > size;
+                let most = PIECES * self.relay.batch_size;
+                self.look |= is_full || left > 0 || wanted.len() > most;
                 self.left = left;
-                wanted.truncate(size);
-                if wanted.is_empty() {
-                    self.end_read(0);
-                    return;
-                }
-                let relay = self.relay;
-                let fetch = async move { relay.ready(relay.rows(&wanted).await?).await };
-                self.read = Some(fetch.boxed());
+                wanted.truncate(most);
+                self.wanted = wanted.into();
             }
-            Found::Rows(rows, seen) => {
-                self.look |= self.limit.take().is_some_and(|limit| seen >= limit);
-                let (working, waiting) = (self.memory.tenure.working(), &self.memory.waiting);
-                let is_ours = |ready: &Ready| {
-                    working.contains(ready.row.shard) && !waiting.contains(ready.row.aggregate_id)
-                };
-                let rows = rows.into_iter().filter(is_ours).collect();
-                let (added, left) = self.memory.window.add(rows);
-                self.look |= left > 0;
-                self.end_read(added);
+            Found::Rows(rows) => {
+                self.look |= self.limit.take().is_some_and(|limit| rows.seen >= limit);
+                self.take_rows(rows);
             }
+        }
+        if self.wanted.is_empty() {
+            self.end_read();
         }
     }
 
-    fn end_read(&mut self, added: usize) {
+    /// Takes rows. Nothing of an aggregate is taken behind a row of it that is not.
+    fn take_rows(&mut self, rows: Rows) {
+        let (working, waiting) = (self.memory.tenure.working(), &self.memory.waiting);
+        let is_ours = |ready: &Ready| {
+            working.contains(ready.row.shard) && !waiting.contains(ready.row.aggregate_id)
+        };
+        let (ready, others): (Vec<_>, Vec<_>) = rows.ready.into_iter().partition(is_ours);
+        let window = &mut self.memory.window;
+        window.leave_out(rows.parked);
+        window.leave_out(others.into_iter().map(|other| other.row.aggregate_id));
+        let (added, left) = window.add(ready);
+        self.look |= left > 0;
+        self.added += added;
+    }
+
+    fn end_read(&mut self) {
         self.memory.window.read_ends();
-        let pause = match added {
+        let pause = match self.added {
             0 if self.look => LOOK_PAUSE_FULL,
             some if some >= self.relay.batch_size / 8 => Duration::ZERO,
             _ => LOOK_PAUSE,
@@ -380,10 +427,8 @@ impl<'a> Flow<'a> {
                     self.mark_at
                         .get_or_insert_with(|| Instant::now() + MARK_PAUSE);
                     let waited = (now - row.created_at).to_std().unwrap_or_default();
-                    metrics::histogram!("tradepost_events_publish_seconds")
-                        .record(waited.as_secs_f64());
-                    metrics::counter!("tradepost_events_outcomes_total", "outcome" => "sent")
-                        .increment(1);
+                    self.waits.record(waited.as_secs_f64());
+                    self.sent.increment(1);
                 }
             }
             Outcome::Refused(reason) => {

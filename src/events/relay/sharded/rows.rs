@@ -4,7 +4,6 @@ use super::super::reading::{self, Ready};
 use super::ShardedRelay;
 use crate::error::Fault;
 use crate::events::store;
-use entity::events::outbox_event;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -12,8 +11,17 @@ use uuid::Uuid;
 pub(super) enum Found {
     /// Which rows there are.
     Ids(Vec<(i64, Uuid)>),
-    /// The rows, and how many there were before those that others published or set aside were left out.
-    Rows(Vec<Ready>, usize),
+    /// The rows.
+    Rows(Rows),
+}
+
+/// Rows that were found.
+pub(super) struct Rows {
+    pub(super) ready: Vec<Ready>,
+    /// How many there were before those that others published or set aside were left out.
+    pub(super) seen: usize,
+    /// Aggregates of which another process set one aside: the others stand behind that.
+    pub(super) parked: HashSet<Uuid>,
 }
 
 impl ShardedRelay {
@@ -22,7 +30,7 @@ impl ShardedRelay {
         shards: Option<&[i32]>,
         limit: usize,
         waiting: &[Uuid],
-    ) -> Result<Vec<outbox_event::Model>, Fault> {
+    ) -> Result<Vec<store::Row>, Fault> {
         self.db
             .read("outbox.pending", async |c| {
                 Ok(store::pending(&*c, shards, limit as u64, waiting).await?)
@@ -43,26 +51,23 @@ impl ShardedRelay {
             .await
     }
 
-    pub(super) async fn rows(&self, ids: &[i64]) -> Result<Vec<outbox_event::Model>, Fault> {
+    pub(super) async fn rows(&self, ids: &[i64]) -> Result<Vec<store::Row>, Fault> {
         self.db
             .read("outbox.rows", async |c| Ok(store::rows(&*c, ids).await?))
             .await
     }
 
-    /// Makes the records, without rows that another process published meanwhile; and without all of an aggregate of
-    /// which it set one aside, since the others stand behind that.
-    pub(super) async fn ready(&self, rows: Vec<outbox_event::Model>) -> Result<Found, Fault> {
+    /// Makes the records, without rows that another process published or set aside meanwhile.
+    pub(super) async fn ready(&self, rows: Vec<store::Row>) -> Result<Found, Fault> {
         let seen = rows.len();
-        let parked: HashSet<Uuid> = rows
-            .iter()
-            .filter(|row| row.parked_at.is_some() && row.published_at.is_none())
-            .map(|row| row.aggregate_id)
-            .collect();
-        let rows = rows
-            .into_iter()
-            .filter(|row| row.published_at.is_none() && !parked.contains(&row.aggregate_id));
-        let ready = reading::ready(&self.db, &self.settings, rows.collect()).await?;
-        Ok(Found::Rows(ready, seen))
+        let rows = rows.into_iter().filter(|row| row.published_at.is_none());
+        let (parked, rows): (Vec<_>, Vec<_>) = rows.partition(|row| row.parked_at.is_some());
+        let ready = reading::ready(&self.db, &self.settings, rows).await?;
+        Ok(Found::Rows(Rows {
+            ready,
+            seen,
+            parked: parked.iter().map(|row| row.aggregate_id).collect(),
+        }))
     }
 
     /// Marks rows. Whoever has their shards now: it is true that they were acknowledged. Fewer may be marked, if another
