@@ -63,7 +63,12 @@ pub(super) async fn run() {
     let app = open(&[]).await;
     app.push().start(app.workers());
     app.events().relay().broker().prepare().await.unwrap();
-    let replicas = [Replica::start(&app), Replica::start(&app)];
+    let first = Replica::start(&app);
+    // In development the first process fills an empty shop; one beside it would want to do so too.
+    while tradepost::seed::is_empty(&app).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut replicas = [first, Replica::start(&app)];
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", needed("--kafka"))
         .set("group.id", &app.config().events.topic_prefix)
@@ -94,6 +99,10 @@ pub(super) async fn run() {
     };
     let writers = (0..WRITERS).map(|writer| write(&app, &committed, (writer, rate), began, end));
     tokio::join!(receive, futures::future::join_all(writers));
+    for replica in &mut replicas {
+        let ended = replica.0.try_wait().unwrap();
+        assert!(ended.is_none(), "a replica has ended: {ended:?}");
+    }
     drop(replicas);
     report(
         &committed.lock().unwrap(),
