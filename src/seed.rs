@@ -1,16 +1,18 @@
 //! The demo shop of development: stable ids, so that examples and screenshots stay right.
 
 use crate::app::App;
+use crate::db::lease::Lease;
 use crate::domain::catalog::model::ProductRows;
 use crate::domain::wallet::service::{NewTransfer, Source};
 use crate::error::{Failure, Fault, Refusal};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::accounts::Role;
 use entity::catalog::{
     Availability, CategoryStatus, ProductStatus, VariantOption, VariantOptions, category, product,
     product_image, variant,
 };
 use entity::ids::{CategoryId, ProductId, ProductImageId, UserId, VariantId, WarehouseId};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A demo log-in.
@@ -105,6 +107,10 @@ const PRODUCT: u16 = 3;
 const VARIANT: u16 = 4;
 const WAREHOUSE: u16 = 5;
 const IMAGE: u16 = 6;
+/// How long a process may take to fill the shop before another one tries.
+const FILL_LIMIT: TimeDelta = TimeDelta::seconds(30);
+/// How often those that wait for it look.
+const FILL_LOOK: Duration = Duration::from_millis(50);
 /// Variants of one demo product at most.
 const VARIANTS: usize = 10;
 
@@ -114,6 +120,28 @@ const VARIANTS: usize = 10;
 /// The database fails.
 pub async fn is_empty(app: &App) -> Result<bool, Fault> {
     Ok(app.accounts().is_empty().await? && app.catalog().is_empty().await?)
+}
+
+/// Fills the shop if nobody has used it yet: once, however many processes start at the same time.
+///
+/// # Errors
+/// The database fails.
+pub async fn fill_if_empty(app: &App) -> Result<(), Fault> {
+    if !is_empty(app).await? {
+        return Ok(());
+    }
+    let (db, clock) = (app.db().clone(), app.clock().clone());
+    let holder = clock.id();
+    let lease = Lease::new(db, clock, "seed", holder, FILL_LIMIT);
+    while !lease.hold().await? {
+        tokio::time::sleep(FILL_LOOK).await;
+    }
+    let filled = match is_empty(app).await {
+        Ok(true) => run(app).await,
+        other => other.map(|_| ()),
+    };
+    lease.release().await?;
+    filled
 }
 
 /// Fills an empty shop.

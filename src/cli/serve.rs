@@ -52,8 +52,8 @@ async fn prepare(config: Config) -> Result<App, Error> {
     app.cache().start();
     if app.config().production() {
         seed::refuse_demo_passwords(&app).await?;
-    } else if seed::is_empty(&app).await? {
-        seed::run(&app).await?;
+    } else {
+        seed::fill_if_empty(&app).await?;
     }
     Ok(app)
 }

@@ -8,6 +8,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait};
 use tradepost::db::lease::Lease;
 use tradepost::db::migrate;
 use tradepost::error::Fault;
+use tradepost::seed;
 
 #[tokio::test]
 async fn migrations_have_run_and_running_them_again_changes_nothing() {
@@ -93,4 +94,27 @@ async fn a_lease_has_one_holder_until_it_ends() {
     assert!(!one.hold().await.unwrap());
     two.release().await.unwrap();
     assert!(one.hold().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_new_shop_is_filled_once_however_many_processes_start() {
+    let test = TestApp::new().await;
+    let apps = [
+        test.replica().await,
+        test.replica().await,
+        test.replica().await,
+    ];
+    let filled = futures::future::join_all(apps.iter().map(seed::fill_if_empty)).await;
+    for filled in filled {
+        filled.unwrap();
+    }
+    assert!(!seed::is_empty(&test.app).await.unwrap());
+    let data = test
+        .guest()
+        .data(
+            "{ products(filter: {search: \"earl\"}) { totalCount } }",
+            serde_json::json!({}),
+        )
+        .await;
+    assert_eq!(data["products"]["totalCount"], 1);
 }
