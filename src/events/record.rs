@@ -3,7 +3,7 @@
 //! Everything here is a pure function of the row and the settings, so a repeat sends the same records again. A new
 //! kind of aggregate is a line in [`STREAMS`].
 //!
-//! The relay reads bodies as the text that the database has ([`Body::Text`]) and sends them so: taking JSON apart and
+//! The relay reads bodies as the text that the database has (`Body::Text`) and sends them so: taking JSON apart and
 //! putting it together again costs as much as all else that the program does for a record.
 
 use super::contract::values;

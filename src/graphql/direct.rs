@@ -55,7 +55,7 @@ impl<Q: ObjectType> Watched<Q> {
         }
     }
 
-    /// Executes a query that [`is_direct`]. None before anything was seen.
+    /// Executes a query that is direct. Gives the request back before anything was seen.
     pub(super) async fn execute(
         &self,
         document: &Document,
