@@ -1,13 +1,14 @@
 //! Where events go: Kafka, or the outbox itself as a log.
 
 use super::embedded::Embedded;
+use super::lock;
 use super::record::{Record, Settings};
 use crate::config::Config;
 use crate::error::Fault;
 use crate::health::Health;
 use futures::future::BoxFuture;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 /// A row on its way out.
@@ -95,10 +96,6 @@ impl Deliveries {
             self.some.notified().await;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What became of a row.

@@ -7,6 +7,7 @@ mod connection;
 mod topics;
 
 use super::broker::{Broker, Outcome, Outgoing, Ticket};
+use super::lock;
 use super::record::Record;
 use crate::config::Config;
 use crate::health::Health;
@@ -19,7 +20,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{
     BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use topics::Topics;
 
 pub(super) use connection::{client, headers, producer};
@@ -288,8 +289,4 @@ fn drop_aside<T: Send + 'static>(value: Option<T>) {
     if let Some(value) = value {
         drop(tokio::task::spawn_blocking(move || drop(value)));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,11 +5,11 @@
 //! busy for seconds.
 
 use crate::config::Limits;
-use async_graphql::Name;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
     SelectionSet,
 };
+use async_graphql::{Name, Positioned};
 use std::collections::{HashMap, HashSet};
 
 /// Why a document is refused.
@@ -158,6 +158,17 @@ pub fn inspect(
         name: name.map(ToString::to_string),
         root_fields,
     })
+}
+
+/// The operation that is meant in a document that was inspected: the one of this name, or the only one.
+pub(super) fn selected<'d>(
+    operations: &'d DocumentOperations,
+    name: Option<&str>,
+) -> Option<&'d Positioned<OperationDefinition>> {
+    operations
+        .iter()
+        .find(|(found, _)| name.is_none() || found.map(Name::as_str) == name)
+        .map(|(_, operation)| operation)
 }
 
 fn select<'d>(

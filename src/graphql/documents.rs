@@ -2,7 +2,7 @@
 //! variables is checked each time, unless the same values were checked before.
 
 use super::document::{Operation, Scan};
-use super::{direct, omitted};
+use super::{direct, document, omitted};
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Positioned, Value, Variables};
 use std::hash::{BuildHasher as _, Hash, Hasher};
@@ -60,15 +60,7 @@ impl Document {
     /// What is to be executed, as it was parsed.
     #[must_use]
     pub fn selected(&self) -> Option<&Positioned<OperationDefinition>> {
-        let operations = self.parsed.operations.iter();
-        let is_asked = |name: Option<&Name>| match &self.asked {
-            Some(asked) => name.is_some_and(|name| *name.as_str() == **asked),
-            None => true,
-        };
-        operations
-            .filter(|(name, _)| is_asked(*name))
-            .map(|(_, operation)| operation)
-            .next()
+        document::selected(&self.parsed.operations, self.asked.as_deref())
     }
 
     /// Gives null to page sizes that were left out.

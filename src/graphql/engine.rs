@@ -6,6 +6,7 @@
 //! executes has none.
 
 use super::direct::Watched;
+use super::document::selected;
 use super::documents::{Document, Documents};
 use super::{omitted, values};
 use crate::config::Limits;
@@ -13,9 +14,9 @@ use async_graphql::async_trait::async_trait;
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextValidation,
 };
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    ErrorExtensionValues, Name, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
+    ErrorExtensionValues, ObjectType, Request, Response, Schema, SchemaBuilder, ServerError,
     ServerResult, SubscriptionType, ValidationMode, ValidationResult, Variables,
 };
 use futures::FutureExt as _;
@@ -334,6 +335,7 @@ impl Extension for Measure {
         let probe = ctx.data::<Arc<Probe>>().ok();
         let name = probe.and_then(|probe| probe.operation_name.as_deref());
         if let Some(operation) = selected(&document.operations, name) {
+            let operation = &operation.node;
             let registry = &ctx.schema_env.registry;
             let problems = values::problems(registry, &document, operation, variables);
             *self.values.lock().unwrap_or_else(PoisonError::into_inner) = problems;
@@ -373,14 +375,4 @@ impl Extension for Measure {
         // An error without content: the request ends here, unexecuted.
         Err(Vec::new())
     }
-}
-
-fn selected<'d>(
-    operations: &'d DocumentOperations,
-    name: Option<&str>,
-) -> Option<&'d OperationDefinition> {
-    operations
-        .iter()
-        .find(|(found, _)| name.is_none() || found.map(Name::as_str) == name)
-        .map(|(_, operation)| &operation.node)
 }
